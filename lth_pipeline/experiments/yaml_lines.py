@@ -1,0 +1,51 @@
+"""YAML read safely, with the line of every key, so that an error can say where to look."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import yaml
+
+from lth_pipeline.experiments.errors import MISSING, CardError, Fault
+
+MAX_BYTES = 1_000_000  # a card is about 1 kB; what is larger is not a card
+
+
+def parse(text: str, file: str) -> tuple[dict[str, Any], dict[str, int]]:
+    """(the mapping in `text`, {dotted field: line number from 1}).
+
+    Refused with a CardError: what is not YAML, not a mapping, holds a key twice, or uses aliases (a few
+    lines of them can unfold to gigabytes).
+    """
+    try:
+        if any(isinstance(token, yaml.AliasToken) for token in yaml.scan(text)):
+            raise CardError(file, [Fault("", MISSING, "YAML aliases (*name) are not used in cards; write the values out")])
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        content = yaml.safe_load(text)
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        mark = getattr(error, "problem_mark", None)
+        place = f"line {mark.line + 1}: " if mark else ""
+        problem = getattr(error, "problem", None) or str(error) or "it is nested too deeply"
+        raise CardError(file, [Fault("", MISSING, f"{place}not readable as YAML: {problem}")]) from error
+    if not isinstance(content, dict):
+        raise CardError(file, [Fault("", MISSING, "a card is a mapping of settings, such as 'data: …'; see `lth show digits`")])
+    lines: dict[str, int] = {}
+    _collect(node, "", lines, file)
+    return content, lines
+
+
+def _collect(node: yaml.Node, path: str, lines: dict[str, int], file: str) -> None:
+    if isinstance(node, yaml.MappingNode):
+        seen = set()
+        for key, value in node.value:
+            name = str(key.value)
+            field = f"{path}.{name}" if path else name
+            lines[field] = key.start_mark.line + 1
+            if name in seen:
+                raise CardError(file, [Fault(field, MISSING, "stands twice; keep one")], lines)
+            seen.add(name)
+            _collect(value, field, lines, file)
+    elif isinstance(node, yaml.SequenceNode):
+        for index, value in enumerate(node.value):
+            lines[f"{path}.{index}"] = value.start_mark.line + 1
+            _collect(value, f"{path}.{index}", lines, file)

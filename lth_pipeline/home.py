@@ -1,0 +1,59 @@
+"""Where a deployment keeps things. Every place has one environment variable; nothing else reads them."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+PACKAGE = Path(__file__).resolve().parent
+
+
+@dataclass(frozen=True)
+class Home:
+    project: Path  # the checkout: workspace.yaml, dagster.yaml
+    data: Path  # LTH_DATA_DIR: data sets
+    store: Path  # LTH_STORE_DIR: artifacts by content
+    dagster: Path  # DAGSTER_HOME: runs and events
+    mlflow: Path  # tracking store and artifacts, where MLFLOW_TRACKING_URI does not point elsewhere
+    reports: Path  # tables, figures and reports
+    experiments: Path  # LTH_EXPERIMENTS_DIR: the user's cards
+    tracking_uri: str  # MLFLOW_TRACKING_URI
+    dagster_ui: str  # LTH_DAGSTER_UI: for links
+    mlflow_ui: str  # LTH_MLFLOW_UI: for links
+
+
+def find_home() -> Home:
+    """The places of this process's environment.
+
+    LTH_HOME moves everything at once; left out, all lies in the project (the folder with workspace.yaml).
+    """
+    project = _project()
+    base = Path(os.environ.get("LTH_HOME") or project).expanduser().resolve()
+    mlflow = base / "mlflow"
+    tracking_uri = os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{mlflow / 'mlflow.db'}"
+    ui = tracking_uri if tracking_uri.startswith("http") else "http://127.0.0.1:5000"
+    return Home(
+        project=project,
+        data=_place("LTH_DATA_DIR", base / "data"),
+        store=_place("LTH_STORE_DIR", base / ".lth" / "store"),
+        dagster=_place("DAGSTER_HOME", base / ".lth" / "dagster"),
+        mlflow=mlflow,
+        reports=base / "reports",
+        experiments=_place("LTH_EXPERIMENTS_DIR", base / "experiments"),
+        tracking_uri=tracking_uri,
+        dagster_ui=os.environ.get("LTH_DAGSTER_UI", "http://127.0.0.1:3000").rstrip("/"),
+        mlflow_ui=os.environ.get("LTH_MLFLOW_UI", ui).rstrip("/"),
+    )
+
+
+def _place(variable: str, default: Path) -> Path:
+    return Path(os.environ.get(variable) or default).expanduser().resolve()
+
+
+def _project() -> Path:
+    here = Path.cwd()
+    for folder in (*(here, *here.parents), PACKAGE.parent):
+        if (folder / "workspace.yaml").is_file() and (folder / "lth_pipeline").is_dir():
+            return folder
+    return here

@@ -1,0 +1,1 @@
+"""The science: torch in, torch out. Knows neither Dagster nor MLflow."""

@@ -1,0 +1,1 @@
+"""Which weights stay: ladders, criteria, masks and what they are applied to."""

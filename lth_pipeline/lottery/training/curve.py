@@ -1,0 +1,38 @@
+"""Learning curves, and the early-stop iteration read off them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+
+#: the columns of a learning curve; all float64, iteration int64. train_loss is the mean over the batches since
+#: the row before (NaN in the first row, where there was none).
+COLUMNS = ("iteration", "train_loss", "validation_loss", "validation_accuracy", "test_loss", "test_accuracy")
+
+Row = dict[str, float]
+
+
+def to_tensors(rows: list[Row]) -> dict[str, torch.Tensor]:
+    """{column: tensor (rows,)}."""
+    return {
+        column: torch.tensor([row[column] for row in rows], dtype=_dtype(column)) for column in COLUMNS
+    }
+
+
+def to_rows(columns: Mapping[str, torch.Tensor]) -> list[Row]:
+    """The inverse of `to_tensors`."""
+    return [dict(zip(COLUMNS, values, strict=True)) for values in zip(*(columns[c].tolist() for c in COLUMNS), strict=True)]
+
+
+def early_stop(rows: list[Row]) -> Row:
+    """The row of least validation loss, the earliest where they tie; rows of NaN never win.
+
+    Frankle & Carbin 2019, §2: "the iteration of minimum validation loss", found after training.
+    """
+    finite = [row for row in rows if row["validation_loss"] == row["validation_loss"]]
+    return min(finite or rows[:1], key=lambda row: row["validation_loss"])
+
+
+def _dtype(column: str) -> torch.dtype:
+    return torch.int64 if column == "iteration" else torch.float64

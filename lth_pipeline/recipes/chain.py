@@ -1,0 +1,126 @@
+"""The steps of one replicate of an experiment: what each reads, and so what it is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from lth_pipeline.experiments import Experiment
+from lth_pipeline.lottery.data import DATASETS
+from lth_pipeline.recipes.ladder import Rung, ladder, model_of
+from lth_pipeline.recipes.lineage import owner
+from lth_pipeline.recipes.recipe import Recipe
+
+
+@dataclass(frozen=True)
+class Step:
+    """One thing to make.
+
+    kind: "initial_weights", "rewind_weights", "mask", "ticket", "reinit" (fresh weights under the mask) or
+        "trained".
+    arm: of "trained" only: "dense" in round 0, then "ticket" or a control.
+    iteration: of "rewind_weights" only: the rewind point.
+    """
+
+    kind: str
+    round: int = 0
+    arm: str = ""
+    iteration: int = 0
+
+    def __str__(self) -> str:
+        return f"round {self.round} {self.arm + ' ' if self.arm else ''}{self.kind.replace('_', ' ')}"
+
+
+class Chain:
+    """Replicate `replicate` of experiment `name`, through all rounds and branches. Computes nothing."""
+
+    def __init__(self, cards: Mapping[str, Experiment], name: str, replicate: int):
+        self.cards, self.name, self.replicate = cards, name, replicate
+        self.rung = lru_cache(maxsize=None)(self._rung)
+
+    def owner(self, round: int) -> Experiment:
+        """The experiment whose settings hold in `round`."""
+        return owner(self.cards, self.name, round)
+
+    def arms(self, round: int) -> tuple[str, ...]:
+        """What is trained in `round`."""
+        return ("dense",) if round == 0 else self.owner(round).arms
+
+    def main(self, round: int) -> Step:
+        """The training that the next round's mask is pruned from."""
+        return Step("trained", round, "dense" if round == 0 else "ticket")
+
+    def rewind_weights(self, round: int) -> Step:
+        """The weights that the ticket of `round` returns to."""
+        iteration = self.owner(round).rewind.iteration
+        return Step("rewind_weights", iteration=iteration) if iteration else Step("initial_weights")
+
+    def inputs(self, step: Step) -> dict[str, Step]:
+        """{name: step} of what `step` reads, data sets aside."""
+        match step.kind:
+            case "initial_weights":
+                return {}
+            case "rewind_weights":
+                return {"weights": Step("initial_weights")}
+            case "mask":
+                before = {"mask": Step("mask", step.round - 1)} if step.round > 1 else {}
+                return {"weights": self.main(step.round - 1), **before}
+            case "ticket":
+                return {"mask": Step("mask", step.round), "weights": self.rewind_weights(step.round)}
+            case "reinit":
+                return {"mask": Step("mask", step.round)}
+            case "trained" if step.round == 0:
+                return {"weights": Step("initial_weights")}
+            case "trained":
+                return {"weights": Step(step.arm, step.round), "mask": Step("mask", step.round)}
+        raise ValueError(f"no step {step.kind!r}")
+
+    def recipe(self, step: Step, version_of: Callable[[Step], str | None]) -> Recipe | None:
+        """The recipe of `step`, given its inputs' data versions; None while one of them is not known."""
+        versions = {name: version_of(source) for name, source in self.inputs(step).items()}
+        if None in versions.values():
+            return None
+        if step.kind in ("trained", "rewind_weights"):
+            versions["data"] = DATASETS[self.owner(step.round).data.name].digest
+        return Recipe(step.kind, self._settings(step), versions)
+
+    def start(self, step: Step) -> int:
+        """The iteration at which a training begins: fresh weights have no rewind point to go on from."""
+        return self.owner(step.round).rewind.iteration if step.arm == "ticket" else 0
+
+    def _settings(self, step: Step) -> dict[str, Any]:
+        experiment = self.owner(step.round)
+        facts = DATASETS[experiment.data.name]
+        network = {
+            "model": _set(experiment.model),
+            "image_shape": list(facts.image_shape),
+            "classes": facts.classes,
+        }
+        draw = {"seed": experiment.seed, "replicate": self.replicate, "round": step.round}
+        match step.kind:
+            case "initial_weights" | "reinit":
+                return {**network, **draw}
+            case "mask":
+                rung = self.rung(step.round)
+                return {"keep": dict(rung.keep), **({"ranked": list(rung.ranked)} if rung.ranked else {})}
+            case "trained":
+                start = {"start": self.start(step)} if self.start(step) else {}
+                return {**network, **draw, **start, "data": _set(experiment.data), "training": _set(experiment.training)}
+            case "rewind_weights":
+                stop = {"stop": step.iteration}
+                return {**network, **draw, **stop, "data": _set(experiment.data), "training": _set(experiment.training)}
+        return {}
+
+    def _rung(self, round: int) -> Rung:
+        return ladder(self.cards, self.name, round)[round]
+
+    def model(self):
+        """The network."""
+        return model_of(self.cards[self.name])
+
+
+def _set(settings) -> dict[str, Any]:
+    """Settings that differ from their defaults, as JSON has them."""
+    return settings.model_dump(mode="json", exclude_defaults=True)

@@ -1,0 +1,79 @@
+"""What is wrong with a card that only those see who know the networks and the data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from lth_pipeline import experiments
+from lth_pipeline.experiments import Experiment, Fault
+from lth_pipeline.lottery.data import DATASETS
+from lth_pipeline.recipes.ladder import ladder, model_of, rate
+from lth_pipeline.recipes.lineage import owner
+
+
+def load_cards(folders: list[Path]) -> dict[str, Experiment]:
+    """Every experiment by its name, built-in and of `folders`, checked. Raises CardError."""
+    return experiments.load_cards(folders, faults)
+
+
+def faults(experiment: Experiment, cards: Mapping[str, Experiment]) -> list[Fault]:
+    """The faults of `experiment`; none where it can be run."""
+    found = _data_faults(experiment) + _kind_faults(experiment)
+    if experiment.branch_of:
+        found += _branch_faults(experiment, cards)
+    return found or _ladder_faults(experiment, cards)
+
+
+def _data_faults(experiment: Experiment) -> list[Fault]:
+    facts, data = DATASETS[experiment.data.name], experiment.data
+    if data.validation_size >= facts.train:
+        expected = f"must leave something to train on: {facts.title} has {facts.train:,} training images"
+        return [Fault("data.validation_size", data.validation_size, expected)]
+    left = facts.train - data.validation_size
+    if experiment.training.batch_size > left:
+        expected = f"must not exceed the {left:,} training images that are left after the validation split"
+        return [Fault("training.batch_size", experiment.training.batch_size, expected)]
+    return []
+
+
+def _kind_faults(experiment: Experiment) -> list[Fault]:
+    kinds = {layer.kind for layer in model_of(experiment).layers}
+    return [
+        Fault(f"pruning.rates.{kind}", value, f"has no effect: {experiment.model.name} has no {kind} layers, only {', '.join(sorted(kinds))}")
+        for kind, value in experiment.pruning.rates.items()
+        if kind not in kinds
+    ]
+
+
+def _branch_faults(experiment: Experiment, cards: Mapping[str, Experiment]) -> list[Fault]:
+    branch = experiment.branch_of
+    parent = cards[branch.experiment]
+    if branch.round > experiment.pruning.rounds:
+        expected = f"must be at most pruning.rounds ({experiment.pruning.rounds}), or no round is this experiment's own"
+        return [Fault("branch_of.round", branch.round, expected)]
+    before = owner(cards, parent.name, branch.round - 1)
+    if model_of(before).layers != model_of(experiment).layers:
+        return [Fault("model", experiment.model.name, f"a branch keeps the network and the image shape of {parent.name}, whose masks it takes over")]
+    if before.pruning.scope == "global" and experiment.pruning.scope == "layerwise" and branch.round > 1:
+        return [Fault("pruning.scope", "layerwise", f"cannot follow the global rounds of {parent.name}: how much is left in each layer is not known beforehand")]
+    own = ("data", "model", "training", "rewind", "arms", "seed")
+    same = all(getattr(parent, field) == getattr(experiment, field) for field in own)
+    if same and parent.pruning.model_copy(update={"rounds": experiment.pruning.rounds}) == experiment.pruning:
+        return [Fault("branch_of.experiment", parent.name, "this branch changes nothing; change a setting, or run the parent")]
+    return []
+
+
+def _ladder_faults(experiment: Experiment, cards: Mapping[str, Experiment]) -> list[Fault]:
+    pruning = experiment.pruning
+    model = model_of(experiment)
+    if not any(rate(pruning, layer) for layer in model.layers):
+        return [Fault("pruning.rates", pruning.rates, "prunes none of this network's layers")]
+    for rung in ladder(cards, experiment.name, pruning.rounds):
+        least = len(rung.ranked) or 1
+        empty = [name for name, count in rung.keep.items() if count < least]
+        if empty:
+            what = empty[0] or "the network"
+            expected = f"prunes {what} away whole in round {rung.round}; give at most {rung.round - 1} rounds, or lower rates"
+            return [Fault("pruning.rounds", pruning.rounds, expected)]
+    return []

@@ -1,0 +1,44 @@
+"""The identity of a step: same recipe, same inputs, same artifact."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+#: The version of the code of each kind of step. Raise it when a change alters what a step computes: recipes
+#: made with the old code are then no longer found, and `lth status --stale` lists what they made.
+CODE = {
+    "initial_weights": 1,
+    "rewind_weights": 1,
+    "mask": 1,
+    "ticket": 1,
+    "reinit": 1,
+    "trained": 1,
+}
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What a step depends on, and nothing else.
+
+    kind: the kind of step, a key of CODE.
+    settings: the settings that this step reads, those that differ from their defaults.
+    inputs: {name: data version (64 hex digits) of the artifact that goes in}.
+    """
+
+    kind: str
+    settings: Mapping[str, Any]
+    inputs: Mapping[str, str]
+
+    @property
+    def content(self) -> dict[str, Any]:
+        return {"kind": self.kind, "code": CODE[self.kind], "settings": self.settings, "inputs": self.inputs}
+
+    @property
+    def id(self) -> str:
+        """40 hex digits of the SHA-256 of `content` as JSON with sorted keys."""
+        text = json.dumps(self.content, sort_keys=True, separators=(",", ":"), allow_nan=False)
+        return hashlib.sha256(text.encode()).hexdigest()[:40]

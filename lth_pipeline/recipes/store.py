@@ -1,0 +1,174 @@
+"""The content-addressed store: tensors by the hash of their content, and which recipe made them.
+
+    objects/ab/<data version>.safetensors   tensors, named by the SHA-256 over their content
+    recipes/ab/<recipe id>.json             what a recipe made, when, how, for whom
+    checkpoints/<recipe id>.safetensors     half-done trainings
+
+Files are written to a temporary name, flushed to the disk and renamed, so a file that is there is whole.
+What is read is verified: a flipped bit is an error that names the file, never a wrong result.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lth_pipeline.recipes.recipe import Recipe
+
+if TYPE_CHECKING:
+    import torch
+
+Record = dict[str, Any]
+
+
+class StoreError(Exception):
+    """The store cannot be written, or holds something damaged; the message names the file and the remedy."""
+
+
+class Store:
+    def __init__(self, folder: str | Path):
+        self.folder = Path(folder)
+
+    def object_path(self, version: str) -> Path:
+        return self.folder / "objects" / version[:2] / f"{version}.safetensors"
+
+    def record_path(self, recipe_id: str) -> Path:
+        return self.folder / "recipes" / recipe_id[:2] / f"{recipe_id}.json"
+
+    def checkpoint_path(self, recipe_id: str) -> Path:
+        return self.folder / "checkpoints" / f"{recipe_id}.safetensors"
+
+    def find(self, recipe_id: str) -> Record | None:
+        """What the recipe made, or None where it was never made or its artifact is gone."""
+        path = self.record_path(recipe_id)
+        try:
+            text = path.read_text()
+        except FileNotFoundError:
+            return None
+        except (OSError, UnicodeDecodeError) as error:
+            raise StoreError(f"{path}: cannot be read ({error})") from error
+        try:
+            sealed = json.loads(text)
+            record = sealed["record"]
+            if sealed["sha256"] != _seal(record):
+                raise ValueError("its checksum does not fit")
+        except (ValueError, KeyError, TypeError) as error:
+            raise StoreError(f"{path}: is damaged ({error}); remove the file and run again, and the step is computed anew") from error
+        return record if self.object_path(record["version"]).is_file() else None
+
+    def save(self, recipe: Recipe, tensors: Mapping[str, torch.Tensor], **notes: Any) -> Record:
+        """Keep what `recipe` made, with `notes` (facts, route, made_by, …). Gives the record."""
+        version = self.put(tensors)
+        record = {"recipe": recipe.content, "version": version, **notes}
+        sealed = json.dumps({"record": record, "sha256": _seal(record)}, indent=1)
+        _write(self.record_path(recipe.id), sealed.encode())
+        return record
+
+    def put(self, tensors: Mapping[str, torch.Tensor]) -> str:
+        """Keep tensors; gives their data version."""
+        from safetensors.torch import save
+
+        from lth_pipeline.lottery.digest import digest
+
+        tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+        version = digest(tensors)
+        path = self.object_path(version)
+        if not path.is_file():
+            _write(path, save(tensors))
+        return version
+
+    def load(self, version: str) -> dict[str, torch.Tensor]:
+        """The tensors of a data version, verified."""
+        from lth_pipeline.lottery.digest import digest
+
+        path = self.object_path(version)
+        tensors = _read(path)
+        if digest(tensors) != version:
+            raise _damaged(path, "its content does not have the SHA-256 that it is named by")
+        return tensors
+
+    def save_checkpoint(self, recipe_id: str, tensors: Mapping[str, torch.Tensor]) -> None:
+        """Keep the state of a half-done training, sealed with its digest."""
+        from safetensors.torch import save
+
+        from lth_pipeline.lottery.digest import digest
+
+        _write(self.checkpoint_path(recipe_id), save(dict(tensors), metadata={"digest": digest(tensors)}))
+
+    def load_checkpoint(self, recipe_id: str) -> dict[str, torch.Tensor] | None:
+        """The state kept, or None. A damaged one is as good as none: the training starts over."""
+        from safetensors import SafetensorError, safe_open
+
+        from lth_pipeline.lottery.digest import digest
+
+        path = self.checkpoint_path(recipe_id)
+        if not path.is_file():
+            return None
+        try:
+            with safe_open(path, framework="pt") as file:
+                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
+                return tensors if (file.metadata() or {}).get("digest") == digest(tensors) else None
+        except (SafetensorError, OSError):
+            return None
+
+    def drop_checkpoint(self, recipe_id: str) -> None:
+        self.checkpoint_path(recipe_id).unlink(missing_ok=True)
+
+    def ensure_writable(self) -> None:
+        """Raise StoreError now rather than after an hour of training."""
+        ensure_writable(self.folder, StoreError)
+
+
+def ensure_writable(folder: Path, error: type[Exception]) -> None:
+    """Raise `error`, naming the folder, where nothing can be written into it."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder) as file:
+            file.write(b"\0" * 4096)
+            file.flush()
+    except OSError as problem:
+        raise error(f"{folder}: cannot be written to ({problem.strerror}); free space, change its permissions, or choose another place") from problem
+
+
+def _write(path: Path, content: bytes) -> None:
+    temporary = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name[:16]}-", delete=False) as file:
+            temporary = Path(file.name)
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError as error:
+        raise StoreError(f"{path}: cannot be written ({error.strerror}); nothing was kept of it. Free space or permissions, then run again: what is done is not done twice") from error
+    finally:
+        if temporary:
+            temporary.unlink(missing_ok=True)
+
+
+def _read(path: Path) -> dict[str, torch.Tensor]:
+    from safetensors import SafetensorError
+    from safetensors.torch import load
+
+    try:
+        return load(path.read_bytes())
+    except FileNotFoundError as error:
+        raise StoreError(f"{path}: is not there; run again, and the step that makes it is computed anew") from error
+    except OSError as error:
+        raise StoreError(f"{path}: cannot be read ({error.strerror})") from error
+    except (SafetensorError, ValueError, KeyError, TypeError) as error:
+        raise _damaged(path, str(error)) from error
+
+
+def _damaged(path: Path, why: str) -> StoreError:
+    return StoreError(f"{path}: is damaged ({why}); remove the file and run again, and the step that makes it is computed anew")
+
+
+def _seal(record: Record) -> str:
+    return hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()

@@ -1,0 +1,112 @@
+"""Where steps are made: ask the store, compute what is missing, keep it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lth_pipeline.recipes.chain import Chain, Step
+from lth_pipeline.recipes.recipe import Recipe
+from lth_pipeline.recipes.store import Record, Store
+
+if TYPE_CHECKING:
+    from lth_pipeline.lottery.training.curve import Row
+
+
+@dataclass(frozen=True)
+class Product:
+    """What a step made.
+
+    computed: False where it was found in the store.
+    same_bits: of a recompute (`fresh`): whether it gave what the store had; None where there was nothing.
+    """
+
+    recipe: Recipe
+    record: Record
+    computed: bool
+    same_bits: bool | None = None
+
+    @property
+    def version(self) -> str:
+        return self.record["version"]
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        return self.record["facts"]
+
+
+#: called at every evaluation of a training: the step, the row, iterations in all
+OnRow = Callable[[Step, "Row", int], None]
+
+
+@dataclass
+class Workshop:
+    """Makes steps on one device.
+
+    device: "auto", "cpu" or "cuda:N". threads: of torch on the CPU; 1 unless a process has cores to itself
+        (two spinning OpenMP threads on shared cores cost up to 12 times).
+    checkpoint_seconds: how often a training leaves a state to resume from.
+    made_by: written into the record of what is computed (experiment, Dagster run, …).
+    """
+
+    store: Store
+    data_dir: Path | str
+    device: str = "auto"
+    threads: int = 1
+    checkpoint_seconds: float = 30.0
+    made_by: dict[str, Any] = field(default_factory=dict)
+    on_row: OnRow | None = None
+
+    def __post_init__(self) -> None:
+        self.data_dir = Path(self.data_dir)
+        self._known: dict[str, Record] = {}
+
+    def look_up(self, chain: Chain, step: Step) -> Product | None:
+        """What `step` made, where it and all before it have been made; computes nothing."""
+        recipe = chain.recipe(step, lambda source: _version(self.look_up(chain, source)))
+        record = self._find(recipe) if recipe else None
+        return Product(recipe, record, computed=False) if record else None
+
+    def make(self, chain: Chain, step: Step, *, fresh: bool = False) -> Product:
+        """What `step` makes: from the store, or computed, with all before it that is missing.
+
+        fresh: compute this one step whatever the store has (those before it are looked up).
+        """
+        recipe = chain.recipe(step, lambda source: self.make(chain, source).version)
+        before = self._find(recipe)
+        if before and not fresh:
+            return Product(recipe, before, computed=False)
+        from lth_pipeline.recipes.steps import compute
+
+        tensors, facts = compute(self, chain, step, recipe)
+        record = self.keep(recipe, tensors, facts, step)
+        return Product(recipe, record, True, before["version"] == record["version"] if before else None)
+
+    def keep(self, recipe: Recipe, tensors, facts: dict[str, Any], step: Step) -> Record:
+        """Write what was computed into the store."""
+        from lth_pipeline.recipes.route import choose_device, route
+
+        self._known[recipe.id] = self.store.save(
+            recipe,
+            tensors,
+            facts=facts,
+            route=route(choose_device(self.device)),
+            made_by={**self.made_by, "step": str(step)},
+            made_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        )
+        return self._known[recipe.id]
+
+    def _find(self, recipe: Recipe) -> Record | None:
+        if recipe.id not in self._known:
+            record = self.store.find(recipe.id)
+            if record is None:
+                return None
+            self._known[recipe.id] = record
+        return self._known[recipe.id]
+
+
+def _version(product: Product | None) -> str | None:
+    return product.version if product else None

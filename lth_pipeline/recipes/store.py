@@ -12,12 +12,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lth_pipeline.files import ensure_writable, write_atomically
 from lth_pipeline.recipes.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -124,32 +123,14 @@ class Store:
         ensure_writable(self.folder, StoreError)
 
 
-def ensure_writable(folder: Path, error: type[Exception]) -> None:
-    """Raise `error`, naming the folder, where nothing can be written into it."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder) as file:
-            file.write(b"\0" * 4096)
-            file.flush()
-    except OSError as problem:
-        raise error(f"{folder}: cannot be written to ({problem.strerror}); free space, change its permissions, or choose another place") from problem
-
-
 def _write(path: Path, content: bytes) -> None:
-    temporary = None
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name[:16]}-", delete=False) as file:
-            temporary = Path(file.name)
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
+        write_atomically(path, content)
     except OSError as error:
-        raise StoreError(f"{path}: cannot be written ({error.strerror}); nothing was kept of it. Free space or permissions, then run again: what is done is not done twice") from error
-    finally:
-        if temporary:
-            temporary.unlink(missing_ok=True)
+        raise StoreError(
+            f"{path}: cannot be written ({error.strerror}); nothing was kept of it. "
+            f"Free space or permissions, then run again: what is done is not done twice"
+        ) from error
 
 
 def _read(path: Path) -> dict[str, torch.Tensor]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 from lth_pipeline.recipes.chain import Chain, Step
 from lth_pipeline.recipes.recipe import Recipe
@@ -42,6 +43,10 @@ class Product:
 OnRow = Callable[[Step, "Row", int], None]
 
 
+#: what look-ups of one chain have found
+Seen = dict[Step, Product | None]
+
+
 @dataclass
 class Workshop:
     """Makes steps on one device.
@@ -63,27 +68,47 @@ class Workshop:
     def __post_init__(self) -> None:
         self.data_dir = Path(self.data_dir)
         self._known: dict[str, Record] = {}
+        self._made: WeakKeyDictionary[Chain, dict[Step, Product]] = WeakKeyDictionary()
 
-    def look_up(self, chain: Chain, step: Step) -> Product | None:
-        """What `step` made, where it and all before it have been made; computes nothing."""
-        recipe = chain.recipe(step, lambda source: _version(self.look_up(chain, source)))
-        record = self._find(recipe) if recipe else None
-        return Product(recipe, record, computed=False) if record else None
+    def look_up(self, chain: Chain, step: Step, seen: Seen | None = None) -> Product | None:
+        """What `step` made, where it and all before it have been made; computes nothing.
+
+        seen: what earlier look-ups of the same chain found. A step reads two others, which read the same ones in
+        turn: without it a look-up in round r would take 3^r of them.
+        """
+        seen = {} if seen is None else seen
+        if step not in seen:
+            recipe = chain.recipe(step, lambda source: _version(self.look_up(chain, source, seen)))
+            record = self._find(recipe) if recipe else None
+            seen[step] = Product(recipe, record, computed=False) if record else None
+        return seen[step]
+
+    def recipe(self, chain: Chain, step: Step) -> Recipe:
+        """The recipe of `step`; what comes before it is made where it is missing."""
+        return chain.recipe(step, lambda source: self.make(chain, source).version)
 
     def make(self, chain: Chain, step: Step, *, fresh: bool = False) -> Product:
         """What `step` makes: from the store, or computed, with all before it that is missing.
 
         fresh: compute this one step whatever the store has (those before it are looked up).
         """
-        recipe = chain.recipe(step, lambda source: self.make(chain, source).version)
+        made = self._made.setdefault(chain, {})
+        if step in made and not fresh:
+            return made[step]
+        recipe = self.recipe(chain, step)
         before = self._find(recipe)
         if before and not fresh:
-            return Product(recipe, before, computed=False)
+            made[step] = Product(recipe, before, computed=False)
+            return made[step]
         from lth_pipeline.recipes.steps import compute
 
         tensors, facts = compute(self, chain, step, recipe)
         record = self.keep(recipe, tensors, facts, step)
-        return Product(recipe, record, True, before["version"] == record["version"] if before else None)
+        same_bits = before["version"] == record["version"] if before else None
+        if same_bits is False:
+            made.clear()  # what lies below reads other bits now
+        made[step] = Product(recipe, record, computed=False)
+        return Product(recipe, record, True, same_bits)
 
     def keep(self, recipe: Recipe, tensors, facts: dict[str, Any], step: Step) -> Record:
         """Write what was computed into the store."""

@@ -1,0 +1,42 @@
+"""What the commands share: cards, places, errors that are written for people."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from lth_pipeline.experiments import CardError, Experiment
+from lth_pipeline.home import Home, find_home
+from lth_pipeline.lottery.data import DataError
+from lth_pipeline.recipes import Store, StoreError, Workshop, load_cards
+
+Cards = dict[str, Experiment]
+
+
+def places() -> tuple[Home, Cards]:
+    home = find_home()
+    return home, load_cards([home.experiments])
+
+
+def card_named(cards: Cards, name: str) -> Experiment:
+    if name not in cards:
+        from difflib import get_close_matches
+
+        close = get_close_matches(name, cards, n=1)
+        guess = f" Did you mean {close[0]}?" if close else ""
+        raise click.ClickException(f"no experiment {name!r}.{guess} There are: {', '.join(cards)}")
+    return cards[name]
+
+
+def workshop(home: Home) -> Workshop:
+    return Workshop(Store(home.store), home.data)
+
+
+def known_errors() -> tuple[type[Exception], ...]:
+    known: list[type[Exception]] = [CardError, DataError, StoreError]
+    # only what has been imported can have been raised
+    for module, name in (("lth_pipeline.tracking.tracker", "TrackingError"), ("lth_pipeline.orchestration.instance", "InstanceError")):
+        if module in sys.modules:
+            known.append(getattr(sys.modules[module], name))
+    return tuple(known)

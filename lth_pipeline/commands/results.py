@@ -1,0 +1,30 @@
+"""`lth results`"""
+
+from __future__ import annotations
+
+import click
+
+
+@click.command()
+@click.argument("card")
+@click.option("--format", "form", type=click.Choice(["table", "csv", "json"]), default="table", help="csv and json have every replicate; table shows the means", show_default=True)
+def results(card: str, form: str) -> None:
+    """What CARD has shown so far, by round and arm."""
+    from lth_pipeline.commands.common import card_named, places, workshop
+    from lth_pipeline.commands.screen import results_on_screen
+    from lth_pipeline.orchestration.partitions import deepest_round
+    from lth_pipeline.orchestration.results import table
+    from lth_pipeline.tracking.tracker import open_tracker
+
+    home, cards = places()
+    experiment = card_named(cards, card)
+    tracker = open_tracker(home.tracking_uri, home.mlflow, home.mlflow_ui)
+    frame = table(cards, card, workshop(home), tracker, deepest_round(cards))
+    if form == "csv":
+        click.echo(frame.to_csv(index=False), nl=False)
+    elif form == "json":
+        click.echo(frame.to_json(orient="records", indent=1))
+    elif frame.empty:
+        click.echo(f"{card} has no results yet; run it: lth run {card}")
+    else:
+        results_on_screen(experiment, frame)

@@ -1,0 +1,149 @@
+"""`lth run`"""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import click
+
+
+def numbers(context, parameter, value: str | None) -> tuple[int, ...] | None:
+    """ "0,2,5-7" as numbers."""
+    if value is None:
+        return None
+    chosen: list[int] = []
+    try:
+        for part in value.split(","):
+            first, _, last = part.partition("-")
+            chosen += range(int(first), int(last or first) + 1)
+    except ValueError:
+        raise click.BadParameter(f"{value!r} is not a list of numbers such as 0,1 or 0-4") from None
+    if not chosen:
+        raise click.BadParameter(f"{value!r} holds no number")
+    return tuple(dict.fromkeys(chosen))
+
+
+@click.command()
+@click.argument("card")
+@click.option("--replicates", callback=numbers, metavar="0,1", help="which replicates; left out: those of the card")
+@click.option("--through", type=click.IntRange(min=0), metavar="ROUND", help="the last round; left out: the card's")
+@click.option("--rounds", callback=numbers, metavar="3,4", help="only these rounds")
+@click.option("--recompute", is_flag=True, help="compute the chosen rounds from scratch, whatever the store has")
+@click.option("--workers", type=click.IntRange(min=1), help="processes side by side; left out: what suits the cores")
+def run(card, replicates, through, rounds, recompute, workers) -> None:
+    """Run CARD: what is missing or stale, as Dagster runs, one for each replicate.
+
+    What is done is not done twice: after Ctrl-C, a crash or a change of card, the same command goes on.
+    """
+    from lth_pipeline.commands.common import card_named, places, workshop
+    from lth_pipeline.commands.progress import show_progress
+    from lth_pipeline.orchestration import status
+    from lth_pipeline.orchestration.instance import close_dead_runs, devices, open_instance
+    from lth_pipeline.orchestration.launch import Task, run_tasks, warm_up
+    from lth_pipeline.orchestration.partitions import deepest_round, partition_key
+    from lth_pipeline.orchestration.partitions import replicates as offered
+    from lth_pipeline.recipes import Chain
+
+    home, cards = places()
+    experiment = card_named(cards, card)
+    deepest = deepest_round(cards)
+    through = _depth(through, rounds, experiment.pruning.rounds, deepest)
+    chosen = replicates if replicates is not None else tuple(range(experiment.replicates))
+    if max(chosen) >= offered(cards):
+        raise click.ClickException(f"replicate {max(chosen)}: this deployment has partitions for 0 … {offered(cards) - 1}; set LTH_REPLICATES={max(chosen) + 1} for more")
+    _check_places(home)
+    warm_up()
+    shop = workshop(home)
+    log = home.dagster.parent / "logs" / f"{time.strftime('%Y%m%d-%H%M%S')}.log"
+    tags = {"lth/experiment": card, "lth/started_by": "lth run"}
+    config = {"resources": {"compute": {"config": {"recompute": True}}}} if recompute else {}
+    started = time.monotonic()
+    with open_instance(home) as instance:
+        for run_id in close_dead_runs(instance):
+            click.echo(f"Run {run_id[:8]} was killed earlier; going on from what it left.")
+        recorded = status.read_records(instance, deepest)
+        plan = {}
+        for replicate in chosen:
+            found = status.replicate_status(Chain(cards, card, replicate), shop, recorded, through, deepest)
+            wanted = [e for e in found if e.round <= through and (rounds is None or e.round in rounds)]
+            plan[replicate] = [e for e in wanted if recompute or e.state != "fresh"]
+        job = card if through <= experiment.pruning.rounds else "every_round"
+        tasks = [
+            Task(job, partition_key(card, replicate), tuple(e.asset for e in entries), log, tags, config)
+            for replicate, entries in plan.items()
+            if entries
+        ]
+        if tasks:
+            count = workers or suitable_workers(len(tasks), devices())
+            failed = show_progress(experiment, plan, run_tasks(tasks, count))
+            if failed:
+                raise click.ClickException(_failure(failed, log))
+        results = status.results_status(cards, card, shop_after(home), status.read_records(instance, deepest), deepest)
+        if results.state != "fresh":
+            done = [details for event, details in run_tasks([Task("gather_results", card, ("results",), log, tags)], 1) if event == "done"]
+            if not done[0]["success"]:
+                raise click.ClickException(_failure(done, log))
+    if not tasks:
+        click.echo(f"{card} is up to date through round {through}: nothing to train.")
+    _ending(home, experiment, time.monotonic() - started if tasks else None)
+
+
+def suitable_workers(tasks: int, cores: int) -> int:
+    """How many processes end soonest, of those that share a core at most in two.
+
+    Three replicates on two cores: two at a time takes twice a replicate's time, all three at once 1.5 times.
+    """
+    return min(range(1, 2 * cores + 1), key=lambda workers: (-(-tasks // workers) * max(1.0, workers / cores), workers))
+
+
+def shop_after(home):
+    """A workshop that knows nothing yet: what the workers have made is looked up anew."""
+    from lth_pipeline.commands.common import workshop
+
+    return workshop(home)
+
+
+def _depth(through: int | None, rounds: tuple[int, ...] | None, of_card: int, deepest: int) -> int:
+    depth = max(rounds) if rounds else of_card if through is None else through
+    if depth > deepest:
+        raise click.ClickException(f"round {depth}: this deployment has assets for rounds 0 … {deepest}; set LTH_DEEPEST_ROUND={depth} for more")
+    return depth
+
+
+def _check_places(home) -> None:
+    """Better to know before the first training than after it."""
+    from lth_pipeline.files import ensure_writable
+    from lth_pipeline.recipes import StoreError
+    from lth_pipeline.tracking.tracker import TrackingError
+
+    ensure_writable(home.store, StoreError)
+    ensure_writable(home.reports, StoreError)
+    if home.tracking_uri.startswith("sqlite:///"):
+        ensure_writable(Path(home.tracking_uri.removeprefix("sqlite:///")).parent, TrackingError)
+
+
+def _failure(failed: list[dict], log: Path) -> str:
+    messages = list(dict.fromkeys(error for details in failed for error in details["errors"])) or ["a run failed; its page in Dagster says why"]
+    runs = ", ".join(details["run_id"][:8] for details in failed if details["run_id"])
+    where = f"\n(Dagster run {runs}; log: {log})" if runs else f"\n(log: {log})"
+    return "\n".join(messages) + where
+
+
+def _ending(home, experiment, seconds: float | None) -> None:
+    import pandas as pd
+
+    from lth_pipeline.commands.screen import results_on_screen
+
+    folder = home.reports / experiment.name
+    frame = pd.read_csv(folder / "results.csv", keep_default_na=False)
+    results_on_screen(experiment, frame)
+    took = f" ({seconds:.0f} s)" if seconds is not None else ""
+    click.echo(
+        f"\nDone{took}.\n"
+        f"  figures   {folder / 'accuracy_by_density.png'}\n"
+        f"            {folder / 'early_stop_by_density.png'}\n"
+        f"  report    {folder / 'report.html'}\n"
+        f"  table     {folder / 'results.csv'}   (or: lth results {experiment.name} --format csv)\n"
+        f"  UIs       lth ui   (or: make ui)   Dagster {home.dagster_ui}   MLflow {home.mlflow_ui}"
+    )

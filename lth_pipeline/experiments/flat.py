@@ -1,0 +1,29 @@
+"""Settings as lines: dotted field, value, meaning."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from pydantic import BaseModel
+
+from lth_pipeline.experiments.settings import Experiment
+
+
+def described(experiment: Experiment) -> Iterator[tuple[str, str, str]]:
+    """(field, value, meaning) of every setting; the name and the description are not settings."""
+    for field, value, meaning in _fields(experiment, ""):
+        if field not in ("name", "description"):
+            yield field, value, meaning
+
+
+def _fields(settings: BaseModel, prefix: str) -> Iterator[tuple[str, str, str]]:
+    for name, field in type(settings).model_fields.items():
+        value = getattr(settings, name)
+        if isinstance(value, BaseModel):
+            yield from _fields(value, f"{prefix}{name}.")
+        elif isinstance(value, dict):
+            yield f"{prefix}{name}", ", ".join(f"{key}: {entry:g}" for key, entry in value.items()), field.description or ""
+        elif isinstance(value, tuple):
+            yield f"{prefix}{name}", ", ".join(str(entry) for entry in value), field.description or ""
+        else:
+            yield f"{prefix}{name}", "–" if value is None else str(value), field.description or ""

@@ -1,0 +1,1 @@
+"""The record plane, Dagster. Thin: an asset asks recipes/ and records the answer."""

@@ -1,0 +1,75 @@
+"""The project's Dagster instance: made ready, and cleared of runs whose process is gone."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from dagster import DagsterInstance, DagsterRunStatus, RunsFilter
+
+from lth_pipeline.files import ensure_writable
+from lth_pipeline.home import Home
+from lth_pipeline.orchestration.rounds import POOL
+
+PROCESS_TAG = "lth/process"
+
+
+class InstanceError(Exception):
+    """Dagster's folder cannot be used."""
+
+
+def prepare(home: Home) -> None:
+    """Make DAGSTER_HOME and give it the project's dagster.yaml where it has none."""
+    ensure_writable(home.dagster, InstanceError)
+    settings, template = home.dagster / "dagster.yaml", home.project / "dagster.yaml"
+    if not settings.exists() and template.is_file():
+        shutil.copyfile(template, settings)
+    os.environ["DAGSTER_HOME"] = str(home.dagster)
+
+
+@contextmanager
+def open_instance(home: Home) -> Iterator[DagsterInstance]:
+    """The instance, with a limit on the device's pool (one run a core, or a GPU) where none is set yet."""
+    prepare(home)
+    with DagsterInstance.get() as instance:
+        limited = {limit.name for limit in instance.event_log_storage.get_pool_limits()}
+        if POOL not in limited:
+            instance.event_log_storage.set_concurrency_slots(POOL, devices())
+        yield instance
+
+
+def devices() -> int:
+    """How many runs may train at once: one a GPU, or one a core where there is none."""
+    gpus = len(list(Path("/proc/driver/nvidia/gpus").glob("*"))) if Path("/proc/driver/nvidia/gpus").is_dir() else 0
+    return gpus or os.cpu_count() or 1
+
+
+def process_tag() -> str:
+    """This process, so that a later one can tell whether it still lives: host, number, time of its start."""
+    return f"{socket.gethostname()}.{os.getpid()}.{_started(os.getpid())}"
+
+
+def close_dead_runs(instance: DagsterInstance) -> list[str]:
+    """Mark as failed the runs that a process of `lth run` on this machine left when it was killed; gives their ids."""
+    unfinished = [DagsterRunStatus.NOT_STARTED, DagsterRunStatus.STARTING, DagsterRunStatus.STARTED, DagsterRunStatus.CANCELING]
+    closed = []
+    for run in instance.get_runs(RunsFilter(statuses=unfinished)):
+        host, _, process = run.tags.get(PROCESS_TAG, "").rpartition(".")[0].rpartition(".")
+        started = run.tags.get(PROCESS_TAG, "").rpartition(".")[2]
+        if host == socket.gethostname() and _started(int(process)) != started:
+            instance.report_run_failed(run, "Its process was killed. The next run goes on from what it left.")
+            closed.append(run.run_id)
+    return closed
+
+
+def _started(process: int) -> str:
+    """Clock ticks from the machine's start to the process's; "0" for one that is not there or has ended."""
+    try:
+        state, *fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return "0"
+    return "0" if state == "Z" else fields[18]

@@ -1,0 +1,126 @@
+"""Real Dagster runs for `lth run`: one per replicate, side by side, each through all its rounds in one process."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from multiprocessing import forkserver
+from multiprocessing.connection import Connection, wait
+from pathlib import Path
+from typing import Any
+
+Event = tuple[str, dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Task:
+    """One Dagster run. assets: names; partition: as Dagster writes it."""
+
+    job: str
+    partition: str
+    assets: tuple[str, ...]
+    log: Path  # takes what the process prints
+    tags: dict[str, str] = field(default_factory=dict)
+    run_config: dict[str, Any] = field(default_factory=dict)
+
+
+def run_tasks(tasks: Sequence[Task], workers: int) -> Iterator[Event]:
+    """Run `tasks` in at most `workers` processes; gives what they tell as it comes.
+
+    Events: ("row", …) and ("asset", …) of orchestration/progress.py, and for each task
+    ("done", {task, success, run_id, errors}). Left early (Ctrl-C), the workers are stopped and waited for.
+    """
+    context = warm_up()
+    queue = list(tasks)
+    running: dict[Connection, Any] = {}
+    try:
+        while queue or running:
+            while queue and len(running) < workers:
+                running.update([_start(context, queue.pop(0))])
+            for connection in wait(list(running)):
+                try:
+                    event = connection.recv()
+                except EOFError:
+                    task, process = running.pop(connection)
+                    process.join()
+                    if process.exitcode:
+                        yield "done", {"task": task, "success": False, "run_id": "", "errors": [_death(process.exitcode)]}
+                    continue
+                yield event
+    finally:
+        for _, process in running.values():
+            if process.is_alive():
+                os.kill(process.pid, signal.SIGINT)
+        for _, process in running.values():
+            process.join(15)
+            if process.is_alive():
+                process.kill()
+
+
+def warm_up():
+    """The context of the workers. Its fork server imports torch, Dagster and MLflow once, five seconds that pass
+    while the caller does other things; each worker is a fork of it and starts at once."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["lth_pipeline.orchestration.preload"])
+    forkserver.ensure_running()
+    return context
+
+
+def _start(context, task: Task):
+    receiver, sender = context.Pipe(duplex=False)
+    process = context.Process(target=_work, args=(sender, task, dict(os.environ)), daemon=True)
+    process.start()
+    sender.close()
+    return receiver, (task, process)
+
+
+def _death(exit_code: int) -> str:
+    return f"its process was killed ({signal.Signals(-exit_code).name})" if exit_code < 0 else f"its process ended with status {exit_code}"
+
+
+def _work(connection: Connection, task: Task, environment: dict[str, str]) -> None:
+    os.setpgrp()  # Ctrl-C reaches `lth run` alone, which then stops its workers: once, not twice
+    os.environ.update(environment)  # the fork server keeps that of its start
+    _print_to(task.log)
+    from dagster import AssetKey, DagsterInstance
+
+    from lth_pipeline.orchestration import progress
+    from lth_pipeline.orchestration.instance import PROCESS_TAG, process_tag
+    from lth_pipeline.orchestration.preload import definitions
+
+    def tell(event: str, details: dict[str, Any]) -> None:
+        try:
+            connection.send((event, details))
+        except OSError:  # whoever started us is gone
+            raise KeyboardInterrupt from None
+
+    progress.listen(tell)
+    job = definitions().resolve_job_def(task.job)
+    with DagsterInstance.get() as instance:
+        result = job.execute_in_process(
+            instance=instance,
+            partition_key=task.partition,
+            asset_selection=[AssetKey(name) for name in task.assets],
+            tags={**task.tags, PROCESS_TAG: process_tag()},
+            run_config=task.run_config,
+            raise_on_error=False,
+        )
+    errors = [_first_cause(event.step_failure_data.error) for event in result.all_events if event.is_step_failure]
+    tell("done", {"task": task, "success": result.success, "run_id": result.run_id, "errors": errors})
+
+
+def _print_to(log: Path) -> None:
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("ab") as file:
+        os.dup2(file.fileno(), 1)
+        os.dup2(file.fileno(), 2)
+
+
+def _first_cause(error) -> str:
+    """The message of the error that user code raised, without Dagster's wrapping."""
+    while error.cause is not None:
+        error = error.cause
+    return error.message.strip().removeprefix("dagster._core.definitions.events.Failure: ")

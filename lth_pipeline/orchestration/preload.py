@@ -1,0 +1,22 @@
+"""Imported once by the fork server of `lth run`: what every worker needs."""
+
+import torch
+
+torch.set_num_threads(1)  # two spinning OpenMP threads on shared cores cost up to 12 times
+
+import matplotlib.backends.backend_agg  # noqa: E402, F401
+import matplotlib.figure  # noqa: E402, F401
+import mlflow  # noqa: E402, F401
+import pandas  # noqa: E402, F401
+import safetensors.torch  # noqa: E402, F401
+import sklearn.datasets  # noqa: E402, F401
+
+from lth_pipeline.orchestration import jobs, results, rounds  # noqa: E402, F401
+from lth_pipeline.recipes import steps  # noqa: E402, F401
+
+
+def definitions():
+    """The code location, loaded in the worker and not before, so that its places are this run's."""
+    from lth_pipeline.definitions import defs
+
+    return defs

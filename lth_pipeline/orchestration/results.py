@@ -1,0 +1,109 @@
+"""The results of an experiment: every replicate, round and arm in one table, the figures, the report."""
+
+# No `from __future__ import annotations`: Dagster reads the types of an asset's arguments at run time.
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dagster import (
+    AssetExecutionContext,
+    AssetsDefinition,
+    DataVersion,
+    Failure,
+    MaterializeResult,
+    MetadataValue,
+    asset,
+)
+
+from lth_pipeline.experiments import Experiment
+from lth_pipeline.orchestration.partitions import experiment_partitions, replicates
+from lth_pipeline.orchestration.resources import Compute, Tracking
+from lth_pipeline.orchestration.rounds import RECIPE_TAG, plain_failures
+from lth_pipeline.orchestration.stages import all_stages, asset_name
+from lth_pipeline.recipes import Chain, Workshop
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+NAME = "results"
+CODE = 1  # raise it when the table, the figures or the report change
+
+
+def results_asset(cards: Mapping[str, Experiment], deepest: int, reports: Path) -> AssetsDefinition:
+    """The asset `results`, a partition per experiment. reports: folder for its files."""
+    reads = [asset_name(stage.name, round) for stage, round in all_stages(deepest) if stage.trains]
+
+    @asset(
+        name=NAME,
+        deps=reads,  # Dagster itself maps experiment × replicate to experiment
+        description="Every replicate, round and arm in one table; the figures of the paper; the report.",
+        group_name=NAME,
+        partitions_def=experiment_partitions(cards),
+        code_version=str(CODE),
+        kinds={"pandas", "mlflow"},
+    )
+    def results(context: AssetExecutionContext, compute: Compute, tracking: Tracking) -> MaterializeResult:
+        with plain_failures():
+            return _materialise(context, compute, tracking, cards, deepest, reports)
+
+    return results
+
+
+def identity(cards: Mapping[str, Experiment], name: str, workshop: Workshop, deepest: int) -> tuple[list[dict[str, Any]], str]:
+    """(rows, recipe id): what the results of experiment `name` are made of as the store stands."""
+    from lth_pipeline.recipes.results import gather
+
+    chains = [Chain(cards, name, replicate) for replicate in range(replicates(cards))]
+    rows = gather(workshop, chains, deepest)
+    inputs = [[row["replicate"], row["round"], row["arm"], row["data_version"]] for row in rows]
+    return rows, hashlib.sha256(json.dumps([CODE, inputs]).encode()).hexdigest()[:40]
+
+
+def table(cards: Mapping[str, Experiment], name: str, workshop: Workshop, tracker, deepest: int) -> "pd.DataFrame":
+    """The results table of experiment `name` as the store and MLflow stand."""
+    from lth_pipeline.reports.table import results_table
+    from lth_pipeline.tracking.runs import run_ids
+
+    rows, _ = identity(cards, name, workshop, deepest)
+    return results_table(rows, run_ids(tracker, name))
+
+
+def _materialise(context, compute: Compute, tracking: Tracking, cards, deepest: int, reports: Path) -> MaterializeResult:
+    from lth_pipeline.files import write_atomically
+    from lth_pipeline.reports import bundle
+    from lth_pipeline.reports.drawing import markdown_picture
+    from lth_pipeline.tracking.results import log_results
+
+    name = context.partition_key
+    experiment, tracker = cards[name], tracking.tracker()
+    _, recipe = identity(cards, name, compute.workshop(), deepest)
+    frame = table(cards, name, compute.workshop(), tracker, deepest)
+    if frame.empty:
+        raise Failure(f"{name} has no trained round yet; materialise its rounds first, or: lth run {name}", allow_retries=False)
+    files = bundle.results_files(experiment, frame)
+    folder = reports / name
+    for file, content in files.items():
+        try:
+            write_atomically(folder / file, content)
+        except OSError as error:
+            raise Failure(f"{folder / file}: cannot be written ({error.strerror})", allow_retries=False) from error
+    tags = {"lth.dagster_run": context.run_id, "lth.dagster_url": f"{tracking.dagster_ui}/runs/{context.run_id}", "lth.recipe": recipe}
+    run_id = log_results(tracker, name, experiment.description, files, tags)
+    version = hashlib.sha256(frame.drop(columns=["seconds", "mlflow_run_id"]).to_csv(index=False).encode()).hexdigest()
+    return MaterializeResult(
+        data_version=DataVersion(version),
+        tags={RECIPE_TAG: recipe},
+        metadata={
+            "replicates": int(frame["replicate"].nunique()),
+            "deepest round": int(frame["round"].max()),
+            "dagster/row_count": len(frame),
+            "table": MetadataValue.md(bundle.markdown_table(frame)),
+            "test accuracy": MetadataValue.md(markdown_picture(files["accuracy_by_density.png"], "test accuracy by density")),
+            "early stop": MetadataValue.md(markdown_picture(files["early_stop_by_density.png"], "early-stop iteration by density")),
+            "report": MetadataValue.path(str(folder / "report.html")),
+            "CSV": MetadataValue.path(str(folder / "results.csv")),
+            "MLflow run": MetadataValue.url(tracker.run_url(name, run_id)),
+        },
+    )

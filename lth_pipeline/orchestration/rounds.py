@@ -1,0 +1,147 @@
+"""The factory of the rounds' assets: a plain @asset per stage and round."""
+
+# No `from __future__ import annotations`: Dagster reads the types of an asset's arguments at run time.
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from dagster import (
+    AssetExecutionContext,
+    AssetsDefinition,
+    DataVersion,
+    Failure,
+    MaterializeResult,
+    MetadataValue,
+    asset,
+)
+
+from lth_pipeline.experiments import Experiment
+from lth_pipeline.orchestration import trainings
+from lth_pipeline.orchestration.checks import CHECKS, check_specs, run_checks
+from lth_pipeline.orchestration.partitions import replicate_partitions
+from lth_pipeline.orchestration.progress import tell
+from lth_pipeline.orchestration.resources import Compute, Tracking
+from lth_pipeline.orchestration.stages import Stage, all_stages, asset_name, combined, group_name
+from lth_pipeline.recipes import Chain, Product, Step
+from lth_pipeline.recipes.recipe import CODE
+
+POOL = "device"  # at most so many runs at once hold a device: Deployment > Concurrency
+RECIPE_TAG = "lth/recipe"
+CHECK_FAILED = "check-failed"  # in the place of a recipe: Dagster records an asset even where a check of it fails
+
+
+def round_assets(cards: Mapping[str, Experiment], deepest: int) -> list[AssetsDefinition]:
+    """The assets of rounds 0 … deepest, all over one partitions definition."""
+    partitions = replicate_partitions(cards)
+    return [_asset(cards, stage, round, partitions) for stage, round in all_stages(deepest)]
+
+
+def _asset(cards, stage: Stage, round: int, partitions) -> AssetsDefinition:
+    @asset(
+        name=asset_name(stage.name, round),
+        deps=[asset_name(name, above) for name, above in stage.reads(round)],
+        description=stage.description,
+        group_name=group_name(round),
+        partitions_def=partitions,
+        check_specs=check_specs(stage, round),
+        code_version=str(CODE["trained" if stage.trains else stage.name]),
+        kinds={"pytorch", "mlflow"} if stage.trains else {"pytorch"},
+        tags={"lth/stage": stage.name, "lth/round": str(round)},
+        pool=POOL if stage.trains else None,
+    )
+    def stage_asset(context: AssetExecutionContext, compute: Compute, tracking: Tracking) -> MaterializeResult:
+        keys = context.partition_key.keys_by_dimension
+        chain = compute.chain(cards, keys["experiment"], int(keys["replicate"]))
+        with plain_failures():
+            result = _materialise(context, compute, tracking, chain, stage, round)
+        tell("asset", replicate=chain.replicate, asset=asset_name(stage.name, round))
+        return result
+
+    return stage_asset
+
+
+@contextmanager
+def plain_failures() -> Iterator[None]:
+    """Turns our own errors, which are written for people, into a Failure that says no more than they do."""
+    from lth_pipeline.lottery.data import DataError
+    from lth_pipeline.recipes import StoreError
+    from lth_pipeline.tracking.tracker import TrackingError
+
+    try:
+        yield
+    except (DataError, StoreError, TrackingError) as error:
+        raise Failure(description=str(error), allow_retries=False) from error
+    except Exception as error:
+        if type(error).__name__ == "PruningError":  # its module imports torch, which is put off until it is needed
+            raise Failure(description=str(error), allow_retries=False) from error
+        raise
+
+
+def _materialise(context, compute: Compute, tracking: Tracking, chain: Chain, stage: Stage, round: int) -> MaterializeResult:
+    workshop = compute.workshop()
+    workshop.made_by = {"experiment": chain.name, "replicate": chain.replicate, "dagster_run": context.run_id}
+    steps = stage.steps(chain, round)
+    if stage.trains:
+        done = [trainings.train(context, compute, tracking, chain, step) for step in steps]
+        products = {trained.step: trained.product for trained in done}
+        metadata = _training_metadata(tracking, chain, done)
+    else:
+        products = {step: workshop.make(chain, step, fresh=compute.recompute) for step in steps}
+        metadata = {}
+    checks = run_checks(stage, round, workshop, chain, products)
+    held = all(check.passed for check in checks if check.check_name in CHECKS.get(stage.name, {}))
+    recipe = combined([product.recipe.id for product in products.values()])
+    return MaterializeResult(
+        data_version=DataVersion(combined([product.version for product in products.values()])),
+        tags={RECIPE_TAG: recipe if held else CHECK_FAILED},
+        metadata={
+            "density": MetadataValue.float(round_to(chain.rung(round).density, 6)),
+            "weights": MetadataValue.int(chain.rung(round).weights),
+            **metadata,
+            **_origin_metadata(chain, products, round),
+        },
+        check_results=checks,
+    )
+
+
+def round_to(value: float, digits: int) -> float:
+    return float(f"{value:.{digits}f}")
+
+
+def _training_metadata(tracking: Tracking, chain: Chain, done: list[trainings.Trained]) -> dict[str, Any]:
+    from lth_pipeline.reports.drawing import markdown_picture
+
+    if not done:
+        return {"controls": MetadataValue.text("none: this card's arms are the ticket alone")}
+    shown: dict[str, Any] = {}
+    for trained in done:
+        prefix = "" if len(done) == 1 else f"{trained.step.arm}: "
+        facts = trained.facts
+        shown |= {
+            f"{prefix}test accuracy at early stop": MetadataValue.float(facts["test_accuracy_at_early_stop"]),
+            f"{prefix}test accuracy at end": MetadataValue.float(facts["test_accuracy_at_end"]),
+            f"{prefix}train accuracy at end": MetadataValue.float(facts["train_accuracy_at_end"]),
+            f"{prefix}early-stop iteration": MetadataValue.int(facts["early_stop_iteration"]),
+            f"{prefix}seconds": MetadataValue.float(round_to(facts["seconds"], 3)),
+            f"{prefix}iterations a second": MetadataValue.float(round_to(facts["iterations_per_second"], 1)),
+            f"{prefix}MLflow run": MetadataValue.url(tracking.tracker().run_url(chain.name, trained.run_id)),
+        }
+    picture = trainings.picture(done, trainings.title(chain, done[0].step))
+    return {**shown, "learning curve": MetadataValue.md(markdown_picture(picture, "learning curve"))}
+
+
+def _origin_metadata(chain: Chain, products: dict[Step, Product], round: int) -> dict[str, Any]:
+    owner = chain.owner(round).name
+    came = []
+    for product in products.values():
+        if product.computed:
+            again = {None: "", True: ", again, with the same bits", False: ", again, with OTHER bits"}[product.same_bits]
+            came.append(f"computed{again}")
+        else:
+            came.append(f"found in the store: made for {trainings.origin(product)}")
+    metadata = {"came from": MetadataValue.text("; ".join(came) or "nothing to make")}
+    if owner != chain.name:
+        metadata["branch"] = MetadataValue.text(f"round {round} is taken over from {owner}")
+    if products:
+        metadata["data version"] = MetadataValue.text(combined([product.version for product in products.values()]))
+    return metadata

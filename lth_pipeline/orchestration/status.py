@@ -1,0 +1,150 @@
+"""What is recorded, what is missing, and what no longer follows from its inputs, all the way down.
+
+Dagster marks only the direct children of a changed asset as stale. Here each asset's recipe is worked out from the
+cards, the code and the store as they are now, from the top down, and held against the recipe that was recorded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from dagster import AssetKey, AssetRecordsFilter, DagsterEventType, DagsterInstance
+
+from lth_pipeline.experiments import Experiment
+from lth_pipeline.orchestration import results
+from lth_pipeline.orchestration.partitions import partition_key, replicates
+from lth_pipeline.orchestration.rounds import CHECK_FAILED, RECIPE_TAG
+from lth_pipeline.orchestration.stages import Stage, all_stages, asset_name, combined
+from lth_pipeline.recipes import Chain, Workshop
+from lth_pipeline.recipes.workshop import Seen
+
+VERSION_TAG = "dagster/data_version"
+Recorded = Mapping[str, Mapping[str, dict[str, str]]]  # asset -> partition -> tags of its last materialisation
+
+
+@dataclass(frozen=True)
+class AssetStatus:
+    """state: "fresh", "stale" or "missing" (never materialised); why: of a stale one, in words."""
+
+    asset: str
+    experiment: str
+    replicate: int | None  # None: the results, which are the whole experiment's
+    round: int | None
+    state: str
+    why: str = ""
+
+
+def read_records(instance: DagsterInstance, deepest: int) -> Recorded:
+    """The tags of the last materialisation of every asset and partition: two queries an asset."""
+    names = [asset_name(stage.name, round) for stage, round in all_stages(deepest)] + [results.NAME]
+    return {name: _last_tags(instance, AssetKey(name)) for name in names}
+
+
+def _last_tags(instance: DagsterInstance, asset: AssetKey) -> dict[str, dict[str, str]]:
+    event = DagsterEventType.ASSET_MATERIALIZATION
+    latest = list(instance.event_log_storage.get_latest_storage_id_by_partition(asset, event).values())
+    found = {}
+    for first in range(0, len(latest), 500):  # SQLite takes so many values in one query
+        chosen = AssetRecordsFilter(asset_key=asset, storage_ids=latest[first : first + 500])
+        for record in instance.fetch_materializations(chosen, limit=500).records:
+            found[record.partition_key] = dict(record.asset_materialization.tags or {})
+    return found
+
+
+def replicate_status(
+    chain: Chain, workshop: Workshop, recorded: Recorded, through: int, deepest: int
+) -> list[AssetStatus]:
+    """Every asset of rounds 0 … through of a replicate, and the deeper ones that have been materialised."""
+    partition = partition_key(chain.name, chain.replicate)
+    statuses: dict[str, AssetStatus] = {}
+    seen: Seen = {}
+    for stage, round in all_stages(deepest):
+        name = asset_name(stage.name, round)
+        tags = recorded[name].get(partition)
+        if tags is None and round > through:
+            continue
+        state, why = ("missing", "") if tags is None else _state(stage, round, chain, workshop, tags, statuses, seen)
+        statuses[name] = AssetStatus(name, chain.name, chain.replicate, round, state, why)
+    return list(statuses.values())
+
+
+def results_status(cards, name: str, workshop: Workshop, recorded: Recorded, deepest: int) -> AssetStatus:
+    """Whether the results of experiment `name` are of all that has been trained."""
+    tags = recorded[results.NAME].get(name)
+    if tags is None:
+        return AssetStatus(results.NAME, name, None, None, "missing")
+    _, recipe = results.identity(cards, name, workshop, deepest)
+    fresh = tags.get(RECIPE_TAG) == recipe
+    why = "" if fresh else "what was trained is not what the table was made of"
+    return AssetStatus(results.NAME, name, None, None, "fresh" if fresh else "stale", why)
+
+
+def experiment_status(
+    cards: Mapping[str, Experiment], name: str, workshop: Workshop, recorded: Recorded, deepest: int
+) -> list[AssetStatus]:
+    """Every asset of the experiment that has been materialised or that its card asks for."""
+    card = cards[name]
+    statuses: list[AssetStatus] = []
+    for replicate in range(replicates(cards)):
+        begun = any(partition_key(name, replicate) in recorded[asset] for asset in recorded)
+        if replicate < card.replicates or begun:
+            chain = Chain(cards, name, replicate)
+            through = card.pruning.rounds if replicate < card.replicates else -1
+            statuses += replicate_status(chain, workshop, recorded, through, deepest)
+    return [*statuses, results_status(cards, name, workshop, recorded, deepest)]
+
+
+def _state(
+    stage: Stage,
+    round: int,
+    chain: Chain,
+    workshop: Workshop,
+    tags: dict[str, str],
+    above: Mapping[str, AssetStatus],
+    seen: Seen,
+) -> tuple[str, str]:
+    if tags.get(RECIPE_TAG) == CHECK_FAILED:
+        return "stale", "one of its checks failed"
+    steps = stage.steps(chain, round)
+    products = [workshop.look_up(chain, step, seen) for step in steps]
+    if all(products):
+        recipe = combined([product.recipe.id for product in products])
+        version = combined([product.version for product in products])
+        if tags.get(RECIPE_TAG) == recipe and tags.get(VERSION_TAG) == version:
+            return "fresh", ""
+    stale = [name for name in (asset_name(*read) for read in stage.reads(round)) if above[name].state != "fresh"]
+    if stale:
+        return "stale", f"follows {', '.join(stale)}"
+    return "stale", "; ".join(_changes(chain, step, workshop, tags, seen) for step in steps) or "its card has other controls now"
+
+
+def _changes(chain: Chain, step, workshop: Workshop, tags: dict[str, str], seen: Seen) -> str:
+    recipe = chain.recipe(step, lambda source: product.version if (product := workshop.look_up(chain, source, seen)) else None)
+    if recipe is None:
+        return "an artifact that it reads is gone from the store"
+    if recipe.id == tags.get(RECIPE_TAG):
+        return "its artifact is gone from the store, or was computed anew with other bits"
+    before = workshop.store.find(tags.get(RECIPE_TAG, ""))
+    if before is None:
+        return "its settings, code or inputs changed"
+    old, new = dict(_flat(before["recipe"])), dict(_flat(recipe.content))
+    changed = [key for key in (*new, *(key for key in old if key not in new)) if old.get(key) != new.get(key)]
+    return ", ".join(_change(key, old.get(key), new.get(key)) for key in changed)
+
+
+def _change(key: str, old: Any, new: Any) -> str:
+    name = key.removeprefix("settings.")
+    if name.startswith("inputs."):
+        return f"another {name.removeprefix('inputs.')} goes in"
+    said = [("its default" if value is None else value) for value in (old, new)]
+    return f"{name}: {said[0]} → {said[1]}"
+
+
+def _flat(content: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in content.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value

@@ -1,0 +1,150 @@
+"""A training as Dagster's assets see it: made or found, logged to MLflow, drawn."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from dagster import AssetExecutionContext
+
+from lth_pipeline.orchestration.progress import Narrator, tell
+from lth_pipeline.orchestration.resources import Compute, Tracking
+from lth_pipeline.recipes import Chain, Product, Step
+
+
+@dataclass(frozen=True)
+class Trained:
+    """product and its run in MLflow; rows of the learning curve; facts of the training and its mask."""
+
+    step: Step
+    product: Product
+    run_id: str
+    rows: list[dict[str, float]]
+    facts: dict[str, Any]
+
+
+def train(context: AssetExecutionContext, compute: Compute, tracking: Tracking, chain: Chain, step: Step) -> Trained:
+    """Make `step` or find it, and see that MLflow has a current run of it."""
+    from lth_pipeline.recipes.steps import rows_of
+    from lth_pipeline.tracking.rounds import Logger
+    from lth_pipeline.tracking.runs import Training, find_current
+
+    workshop, tracker = compute.workshop(), tracking.tracker()
+    description = chain.cards[chain.name].description
+    about = Training(chain.name, description, chain.replicate, step.round, step.arm)
+    recipe = workshop.recipe(chain, step)
+    logger = Logger(tracker, about, {**_lineage(context, tracking, chain, step, tracker), "lth.recipe": recipe.id})
+    narrator = Narrator(context.log.info, f"{chain.name}, replicate {chain.replicate}, {step}")
+
+    def on_row(of: Step, row: dict[str, float], total: int) -> None:
+        narrator.row(row["iteration"], total)
+        tell("row", replicate=chain.replicate, round=of.round, arm=of.arm, iteration=row["iteration"], total=total)
+        if of == step:
+            logger.row(row)
+            workshop.made_by["mlflow_run"] = logger.run_id
+
+    workshop.on_row = on_row
+    try:
+        product = workshop.make(chain, step, fresh=compute.recompute)
+    except BaseException:
+        logger.fail()
+        raise
+    finally:
+        workshop.on_row = None
+        workshop.made_by.pop("mlflow_run", None)
+    facts = {**product.facts, "density": chain.rung(step.round).density, "weights": chain.rung(step.round).weights}
+    tensors = workshop.store.load(product.version)
+    rows = rows_of(tensors)
+    run_id = None if product.computed else find_current(tracker, about, recipe.id)
+    if run_id is None:
+        made_by = product.record["made_by"]
+        logger.tags = {**logger.tags, "lth.data_version": product.version}
+        if not product.computed and made_by.get("mlflow_run"):
+            logger.tags["lth.reused_from_run"] = made_by["mlflow_run"]
+            logger.tags["lth.reused_from"] = origin(product)
+        run_id = logger.finish(rows, facts, _params(chain, step), _files(workshop, chain, step, product, tensors, rows, facts, logger.tags))
+    return Trained(step, product, run_id, rows, facts)
+
+
+def origin(product: Product) -> str:
+    """Whose work a product is, in words."""
+    made_by = product.record["made_by"]
+    return f"{made_by['experiment']}, replicate {made_by['replicate']}, {made_by['step']}" if "experiment" in made_by else made_by["step"]
+
+
+def picture(trainings: list[Trained], title: str) -> bytes:
+    """The learning curves as PNG."""
+    from lth_pipeline.reports.drawing import png
+    from lth_pipeline.reports.learning_curve import learning_curve
+
+    curves = {trained.step.arm: trained.rows for trained in trainings}
+    stops = {trained.step.arm: trained.facts["early_stop_iteration"] for trained in trainings}
+    return png(learning_curve(curves, stops, title))
+
+
+def title(chain: Chain, step: Step) -> str:
+    return f"{chain.name} · replicate {chain.replicate} · round {step.round} · {100 * chain.rung(step.round).density:.1f} %"
+
+
+def _lineage(context: AssetExecutionContext, tracking: Tracking, chain: Chain, step: Step, tracker) -> dict[str, str]:
+    from lth_pipeline.tracking.runs import Training, attempts
+
+    tags = {
+        "lth.dagster_run": context.run_id,
+        "lth.dagster_url": f"{tracking.dagster_ui}/runs/{context.run_id}",
+        "lth.asset": context.asset_key.to_user_string(),
+        "lth.partition": context.partition_key,
+    }
+    owner = chain.owner(step.round)
+    if owner.name != chain.name:
+        tags["lth.round_of"] = owner.name
+    if step.round:
+        before = chain.main(step.round - 1)
+        about = Training(chain.name, "", chain.replicate, before.round, before.arm)
+        source = next((run for run in attempts(tracker, about) if run.data.tags.get("lth.status") == "current"), None)
+        if source:
+            tags["lth.mask_from_run"] = source.info.run_id
+    return tags
+
+
+def _params(chain: Chain, step: Step) -> dict[str, Any]:
+    owner = chain.owner(step.round)
+    settings = owner.model_dump(mode="json", exclude={"name", "description", "branch_of", "replicates", "arms"})
+    flat = dict(flatten(settings))
+    return {**flat, "replicate": chain.replicate, "round": step.round, "arm": step.arm, "density": chain.rung(step.round).density}
+
+
+def flatten(settings: dict[str, Any], prefix: str = ""):
+    """Nested settings as (dotted name, value), what is not set left out."""
+    for name, value in settings.items():
+        if isinstance(value, dict):
+            yield from flatten(value, f"{prefix}{name}.")
+        elif value is not None:
+            yield f"{prefix}{name}", value
+
+
+def _files(workshop, chain: Chain, step: Step, product: Product, tensors, rows, facts, tags) -> dict[str, bytes]:
+    """The artifacts of a run, by file name."""
+    from safetensors.torch import save
+
+    from lth_pipeline.lottery.pruning import masks
+    from lth_pipeline.recipes.steps import weights_of
+    from lth_pipeline.reports.learning_curve import curve_csv
+    from lth_pipeline.reports.summary import summary
+
+    mask = workshop.store.load(product.recipe.inputs["mask"]) if step.round else masks.ones(chain.model())
+    sizes = {name: tensor.numel() for name, tensor in mask.items()}
+    layers = {name: (count, sizes[name]) for name, count in masks.counts(mask).items()}
+    links = {"Dagster run": tags["lth.dagster_url"], "data version": f"`{product.version}`", "recipe": f"`{product.recipe.id}`"}
+    if "lth.mask_from_run" in tags:
+        links["mask pruned from MLflow run"] = f"`{tags['lth.mask_from_run']}`"
+    if "lth.reused_from" in tags:
+        links["not trained again, reused from"] = f"{tags['lth.reused_from']} (MLflow run `{tags['lth.reused_from_run']}`)"
+    head = title(chain, step)
+    return {
+        "mask.safetensors": save(mask),
+        "weights.safetensors": save(weights_of(tensors)),
+        "learning_curve.csv": curve_csv(rows).encode(),
+        "learning_curve.png": picture([Trained(step, product, "", rows, facts)], head),
+        "summary.md": summary(head, step.arm, facts, layers, links).encode(),
+    }

@@ -1,0 +1,1 @@
+"""MLflow: the store, the layout of runs, what is logged. Knows nothing of Dagster."""

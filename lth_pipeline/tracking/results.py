@@ -1,0 +1,28 @@
+"""The MLflow run that holds an experiment's table, figures and report."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from lth_pipeline.tracking.runs import search
+from lth_pipeline.tracking.tracker import Tracker
+
+
+def log_results(tracker: Tracker, experiment: str, description: str, files: Mapping[str, bytes], tags: Mapping[str, str]) -> str:
+    """Log `files` as a new run; earlier ones are marked superseded. Gives its id."""
+    kind = {"lth.kind": "results", "lth.experiment": experiment}
+    before = search(tracker, experiment, {**kind, "lth.status": "current"}, description)
+    client = tracker.client
+    all_tags = {**kind, **tags, "lth.status": "current"}
+    run_id = client.create_run(tracker.experiment_id(experiment), tags=all_tags, run_name="results").info.run_id
+    with tempfile.TemporaryDirectory(prefix="lth-") as folder:
+        for name, content in files.items():
+            (Path(folder) / name).write_bytes(content)
+        client.log_artifacts(run_id, folder)
+    client.set_terminated(run_id)
+    for run in before:
+        client.set_tag(run.info.run_id, "lth.status", "superseded")
+        client.set_tag(run.info.run_id, "lth.superseded_by", run_id)
+    return run_id

@@ -1,0 +1,83 @@
+"""Finding runs by what they are about, and setting aside those that a newer one replaces."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from lth_pipeline.tracking.tracker import Tracker
+
+
+@dataclass(frozen=True)
+class Training:
+    """What a run is about: one arm in one round of one replicate. description: of the experiment."""
+
+    experiment: str
+    description: str
+    replicate: int
+    round: int
+    arm: str
+
+    @property
+    def tags(self) -> dict[str, str]:
+        return {
+            "lth.kind": "round",
+            "lth.experiment": self.experiment,
+            "lth.replicate": str(self.replicate),
+            "lth.round": str(self.round),
+            "lth.arm": self.arm,
+        }
+
+    @property
+    def name(self) -> str:
+        return f"round {self.round:02d} · {self.arm} · replicate {self.replicate}"
+
+
+def find_current(tracker: Tracker, training: Training, recipe: str) -> str | None:
+    """The finished, current run of a training that followed `recipe`."""
+    return next(
+        (
+            run.info.run_id
+            for run in attempts(tracker, training)
+            if run.data.tags.get("lth.status") == "current" and run.data.tags.get("lth.recipe") == recipe
+        ),
+        None,
+    )
+
+
+def attempts(tracker: Tracker, training: Training) -> list:
+    """Every run of a training, the latest first."""
+    return search(tracker, training.experiment, training.tags, training.description)
+
+
+def search(tracker: Tracker, experiment: str, tags: Mapping[str, str], description: str = "") -> list:
+    """Runs of an experiment with all of `tags`, the latest first."""
+    where = " and ".join(f"tags.`{name}` = '{value}'" for name, value in tags.items())
+    experiment_id = tracker.experiment_id(experiment, description)
+    found, token = [], None
+    while True:
+        page = tracker.client.search_runs([experiment_id], where, max_results=1000, page_token=token)
+        found += page
+        token = page.token
+        if not token:
+            return found
+
+
+def supersede(tracker: Tracker, training: Training, by: str) -> None:
+    """Mark all other attempts at a training: done with, and by what. A killed one is closed."""
+    client = tracker.client
+    for run in attempts(tracker, training):
+        if run.info.run_id != by and run.data.tags.get("lth.status") != "superseded":
+            client.set_tag(run.info.run_id, "lth.status", "superseded")
+            client.set_tag(run.info.run_id, "lth.superseded_by", by)
+            if run.info.status == "RUNNING":
+                client.set_terminated(run.info.run_id, status="KILLED")
+
+
+def run_ids(tracker: Tracker, experiment: str) -> dict[tuple[int, int, str], str]:
+    """{(replicate, round, arm): run id} of the current runs of an experiment."""
+    current = search(tracker, experiment, {"lth.kind": "round", "lth.status": "current"})
+    return {
+        (int(run.data.tags["lth.replicate"]), int(run.data.tags["lth.round"]), run.data.tags["lth.arm"]): run.info.run_id
+        for run in reversed(current)
+    }

@@ -1,0 +1,115 @@
+"""The connection to the tracking store, made once and safely."""
+
+from __future__ import annotations
+
+import logging
+import os
+import warnings
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lth_pipeline.files import ensure_writable
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+
+class TrackingError(Exception):
+    """The tracking store cannot be used; the message names it and the remedy."""
+
+
+@dataclass
+class Tracker:
+    """client: of the store at `uri`. ui: where its web pages are, for links."""
+
+    client: MlflowClient
+    uri: str
+    artifacts: Path | None  # root of artifacts for a store without a server; None: the server decides
+    ui: str
+    experiment_ids: dict[str, str] = field(default_factory=dict)
+
+    def experiment_id(self, name: str, description: str = "") -> str:
+        """The MLflow experiment of a card, created where it is missing."""
+        if name not in self.experiment_ids:
+            self.experiment_ids[name] = self._find(name) or self._create(name, description)
+        return self.experiment_ids[name]
+
+    def run_url(self, experiment: str, run_id: str) -> str:
+        # Without the workflow type the pages open in MLflow's mode for language models.
+        return f"{self.ui}/#/experiments/{self.experiment_id(experiment)}/runs/{run_id}?workflowType=machine_learning"
+
+    def _find(self, name: str) -> str | None:
+        found = self.client.get_experiment_by_name(name)
+        if found and found.lifecycle_stage == "deleted":
+            raise TrackingError(
+                f"the MLflow experiment {name!r} of {self.uri} was deleted; restore it "
+                f"(mlflow experiments restore -x {found.experiment_id}) or remove it for good (mlflow gc)"
+            )
+        return found.experiment_id if found else None
+
+    def _create(self, name: str, description: str) -> str:
+        from mlflow.exceptions import MlflowException
+
+        location = (self.artifacts / name).as_uri() if self.artifacts else None
+        tags = {"mlflow.note.content": description, "mlflow.experimentKind": "custom_model_development"}
+        try:
+            return self.client.create_experiment(name, artifact_location=location, tags=tags)
+        except MlflowException:  # another process was faster
+            found = self._find(name)
+            if found is None:
+                raise
+            return found
+
+
+def open_tracker(uri: str, folder: Path, ui: str) -> Tracker:
+    """The tracking store at `uri`; `folder` takes the artifacts of a store without a server.
+
+    A new SQLite file is made under a temporary name by one process while others wait: several that open a
+    new file together would leave it broken.
+    """
+    _quiet()
+    artifacts = None if uri.startswith("http") else folder / "artifacts"
+    if uri.startswith("sqlite:///"):
+        path = Path(uri.removeprefix("sqlite:///"))
+        ensure_writable(path.parent, TrackingError)
+        ensure_writable(artifacts, TrackingError)
+        _create_sqlite(path)
+    from mlflow import MlflowClient
+
+    try:
+        client = MlflowClient(tracking_uri=uri)
+        client.search_experiments(max_results=1)
+    except Exception as error:
+        raise TrackingError(f"the MLflow store {uri} cannot be used: {error}") from error
+    return Tracker(client, uri, artifacts, ui)
+
+
+def _create_sqlite(path: Path) -> None:
+    from filelock import FileLock
+
+    if path.is_file():
+        return
+    with FileLock(path.with_name(f".{path.name}.lock")):
+        if path.is_file():
+            return
+        from mlflow import MlflowClient
+
+        fresh = path.with_name(f".{path.name}.new")
+        fresh.unlink(missing_ok=True)
+        try:
+            MlflowClient(tracking_uri=f"sqlite:///{fresh}").search_experiments(max_results=1)
+            fresh.replace(path)
+        except Exception as error:
+            raise TrackingError(f"{path}: the MLflow store cannot be made: {error}") from error
+        finally:
+            fresh.unlink(missing_ok=True)
+
+
+def _quiet() -> None:
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    os.environ.setdefault("MLFLOW_ALLOW_PICKLE_DESERIALIZATION", "false")
+    warnings.filterwarnings("ignore", module=r"mlflow\..*")
+    for name in ("mlflow", "alembic"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")

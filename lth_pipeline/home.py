@@ -21,6 +21,7 @@ class Home:
     tracking_uri: str  # MLFLOW_TRACKING_URI
     dagster_ui: str  # LTH_DAGSTER_UI: for links
     mlflow_ui: str  # LTH_MLFLOW_UI: for links
+    device: str  # LTH_DEVICE: auto, cpu, cuda:N
 
 
 def find_home() -> Home:
@@ -44,6 +45,7 @@ def find_home() -> Home:
         tracking_uri=tracking_uri,
         dagster_ui=os.environ.get("LTH_DAGSTER_UI", "http://127.0.0.1:3000").rstrip("/"),
         mlflow_ui=os.environ.get("LTH_MLFLOW_UI", ui).rstrip("/"),
+        device=os.environ.get("LTH_DEVICE", "auto"),
     )
 
 

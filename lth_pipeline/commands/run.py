@@ -7,6 +7,8 @@ from pathlib import Path
 
 import click
 
+LOCATION = "lth_pipeline.definitions"
+
 
 def numbers(context, parameter, value: str | None) -> tuple[int, ...] | None:
     """ "0,2,5-7" as numbers."""
@@ -70,7 +72,7 @@ def run(card, replicates, through, rounds, recompute, workers) -> None:
             plan[replicate] = [e for e in wanted if recompute or e.state != "fresh"]
         job = card if through <= experiment.pruning.rounds else "every_round"
         tasks = [
-            Task(job, partition_key(card, replicate), tuple(e.asset for e in entries), log, tags, config)
+            Task(LOCATION, job, partition_key(card, replicate), tuple(e.asset for e in entries), log, tags, config)
             for replicate, entries in plan.items()
             if entries
         ]
@@ -79,9 +81,9 @@ def run(card, replicates, through, rounds, recompute, workers) -> None:
             failed = show_progress(experiment, plan, run_tasks(tasks, count))
             if failed:
                 raise click.ClickException(_failure(failed, log))
-        results = status.results_status(cards, card, shop_after(home), status.read_records(instance, deepest), deepest)
-        if results.state != "fresh":
-            done = [details for event, details in run_tasks([Task("gather_results", card, ("results",), log, tags)], 1) if event == "done"]
+        results = status.results_status(cards, card, workshop(home), status.read_records(instance, deepest), deepest)
+        if tasks or results.state != "fresh" or not (home.reports / card / "results.csv").is_file():
+            done = [details for event, details in run_tasks([Task(LOCATION, "gather_results", card, ("results",), log, tags)], 1) if event == "done"]
             if not done[0]["success"]:
                 raise click.ClickException(_failure(done, log))
     if not tasks:
@@ -95,13 +97,6 @@ def suitable_workers(tasks: int, cores: int) -> int:
     Three replicates on two cores: two at a time takes twice a replicate's time, all three at once 1.5 times.
     """
     return min(range(1, 2 * cores + 1), key=lambda workers: (-(-tasks // workers) * max(1.0, workers / cores), workers))
-
-
-def shop_after(home):
-    """A workshop that knows nothing yet: what the workers have made is looked up anew."""
-    from lth_pipeline.commands.common import workshop
-
-    return workshop(home)
 
 
 def _depth(through: int | None, rounds: tuple[int, ...] | None, of_card: int, deepest: int) -> int:

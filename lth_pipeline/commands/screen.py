@@ -20,23 +20,21 @@ def results_on_screen(experiment: Experiment, frame: pd.DataFrame) -> None:
     controls = [arm for arm in arms if arm != "ticket"]
     table = Table(
         title=f"{experiment.name}: {experiment.data.name}, {experiment.training.iterations:,} iterations, n = {replicates}, seed {experiment.seed}",
-        caption="test accuracy at the end of training (%), mean ± standard deviation; round 0 is the dense network",
+        caption="Test accuracy at the end of training, %, and early-stop iteration: mean ± standard deviation over replicates. Round 0 is the dense network.",
         header_style="bold",
         title_justify="left",
         caption_justify="left",
+        box=None,
+        padding=(0, 2, 0, 0),
+        pad_edge=False,
     )
-    for column in ("round", "weights", "density"):
-        table.add_column(column, justify="right")
-    for arm in arms:
-        table.add_column(ARMS[arm].title, justify="right")
-        table.add_column("early stop at", justify="right")
-    for control in controls:
-        table.add_column(f"ticket − {control}, pp", justify="right")
+    for column in ("round", "density", *(name for arm in arms for name in (arm, "stops at")), *(f"ticket−{control}" for control in controls)):
+        table.add_column(column, justify="right", no_wrap=True)
     lines = {(line.round, "ticket" if line.arm == "dense" else line.arm): line for line in by_round(frame).itertuples()}
     gaps = {control: differences(frame, control).set_index("round") for control in controls}
     for round in sorted(frame["round"].unique()):
         first = next(line for (number, _), line in lines.items() if number == round)
-        cells = [str(round), f"{first.weights:,}", f"{100 * first.density:.1f} %"]
+        cells = [str(round), f"{100 * first.density:.1f} %"]
         for arm in arms:
             line = lines.get((round, arm))
             cells += ["", ""] if line is None else [_spread(line.test_accuracy_at_end, line.test_accuracy_at_end_sd, 100, 2), _spread(line.early_stop_iteration, line.early_stop_iteration_sd, 1, 0)]
@@ -50,4 +48,4 @@ def results_on_screen(experiment: Experiment, frame: pd.DataFrame) -> None:
 
 
 def _spread(mean: float, sd: float, scale: float, digits: int, sign: str = "") -> str:
-    return f"{scale * mean:{sign},.{digits}f}" + ("" if pd.isna(sd) else f" ± {scale * sd:,.{digits}f}")
+    return f"{scale * mean:{sign},.{digits}f}" + ("" if pd.isna(sd) else f" ±{scale * sd:,.{digits}f}")

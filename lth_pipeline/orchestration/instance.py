@@ -15,7 +15,7 @@ from lth_pipeline.files import ensure_writable
 from lth_pipeline.home import Home
 from lth_pipeline.orchestration.rounds import POOL
 
-PROCESS_TAG = "lth/process"
+PROCESS_TAG = ".dagster/lth_process"  # with this prefix Dagster keeps a tag out of its pages
 
 
 class InstanceError(Exception):

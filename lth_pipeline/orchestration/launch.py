@@ -7,6 +7,7 @@ import os
 import signal
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from importlib import import_module
 from multiprocessing import forkserver
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
@@ -17,8 +18,9 @@ Event = tuple[str, dict[str, Any]]
 
 @dataclass(frozen=True)
 class Task:
-    """One Dagster run. assets: names; partition: as Dagster writes it."""
+    """One Dagster run. location: the module with `defs`; assets: names; partition: as Dagster writes it."""
 
+    location: str
     job: str
     partition: str
     assets: tuple[str, ...]
@@ -89,7 +91,6 @@ def _work(connection: Connection, task: Task, environment: dict[str, str]) -> No
 
     from lth_pipeline.orchestration import progress
     from lth_pipeline.orchestration.instance import PROCESS_TAG, process_tag
-    from lth_pipeline.orchestration.preload import definitions
 
     def tell(event: str, details: dict[str, Any]) -> None:
         try:
@@ -98,7 +99,7 @@ def _work(connection: Connection, task: Task, environment: dict[str, str]) -> No
             raise KeyboardInterrupt from None
 
     progress.listen(tell)
-    job = definitions().resolve_job_def(task.job)
+    job = import_module(task.location).defs.resolve_job_def(task.job)
     with DagsterInstance.get() as instance:
         result = job.execute_in_process(
             instance=instance,

@@ -10,13 +10,7 @@ import mlflow  # noqa: E402, F401
 import pandas  # noqa: E402, F401
 import safetensors.torch  # noqa: E402, F401
 import sklearn.datasets  # noqa: E402, F401
+import torch._dynamo  # noqa: E402, F401  (torch.optim imports it at its first step: one second)
 
 from lth_pipeline.orchestration import jobs, results, rounds  # noqa: E402, F401
 from lth_pipeline.recipes import steps  # noqa: E402, F401
-
-
-def definitions():
-    """The code location, loaded in the worker and not before, so that its places are this run's."""
-    from lth_pipeline.definitions import defs
-
-    return defs

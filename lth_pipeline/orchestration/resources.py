@@ -1,10 +1,11 @@
 """What steps run on and where they write: the resources that the launchpad can set."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dagster import ConfigurableResource
 from pydantic import Field, PrivateAttr
+
+from lth_pipeline.home import find_home
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -15,13 +16,14 @@ if TYPE_CHECKING:
 
 
 class Compute(ConfigurableResource):
-    """Where steps are computed, and the store that keeps what they make."""
+    """Where steps are computed, and the store that keeps what they make.
 
-    device: str = Field("auto", description="auto (a GPU where there is one), cpu, or cuda:N")
+    Every field has a default, so that the launchpad can set one without the others.
+    """
+
+    device: str = Field("auto", description="cpu, cuda:N, or auto: LTH_DEVICE, else a GPU where there is one")
     threads: int = Field(1, description="threads of torch on the CPU; runs share the cores, so 1 unless one runs alone")
     recompute: bool = Field(False, description="compute the selected assets from scratch, whatever the store has")
-    store: str = Field(description="folder of the artifacts")
-    data: str = Field(description="folder of the data sets (LTH_DATA_DIR)")
 
     _chains: dict = PrivateAttr(default_factory=dict)
     _workshop: Any = PrivateAttr(None)
@@ -30,9 +32,11 @@ class Compute(ConfigurableResource):
         from lth_pipeline.recipes import Store, Workshop
 
         if self._workshop is None:
-            store = Store(self.store)
+            home = find_home()
+            store = Store(home.store)
             store.ensure_writable()
-            self._workshop = Workshop(store, self.data, device=self.device, threads=self.threads)
+            device = home.device if self.device == "auto" else self.device
+            self._workshop = Workshop(store, home.data, device=device, threads=self.threads)
         return self._workshop
 
     def chain(self, cards: "Mapping[str, Experiment]", experiment: str, replicate: int) -> "Chain":
@@ -45,10 +49,7 @@ class Compute(ConfigurableResource):
 class Tracking(ConfigurableResource):
     """MLflow."""
 
-    uri: str = Field(description="tracking store (MLFLOW_TRACKING_URI)")
-    folder: str = Field(description="folder of the artifacts of a store without a server")
-    ui: str = Field(description="address of its pages, for links")
-    dagster_ui: str = Field(description="address of Dagster's pages, for links back")
+    uri: str = Field("", description="tracking store; empty: MLFLOW_TRACKING_URI, else the one in mlflow/")
 
     _tracker: Any = PrivateAttr(None)
 
@@ -56,5 +57,9 @@ class Tracking(ConfigurableResource):
         from lth_pipeline.tracking.tracker import open_tracker
 
         if self._tracker is None:
-            self._tracker = open_tracker(self.uri, Path(self.folder), self.ui)
+            home = find_home()
+            self._tracker = open_tracker(self.uri or home.tracking_uri, home.mlflow, home.mlflow_ui)
         return self._tracker
+
+    def dagster_run_url(self, run_id: str) -> str:
+        return f"{find_home().dagster_ui}/runs/{run_id}"

@@ -118,15 +118,15 @@ def _training_metadata(tracking: Tracking, chain: Chain, done: list[trainings.Tr
         prefix = "" if len(done) == 1 else f"{trained.step.arm}: "
         facts = trained.facts
         shown |= {
-            f"{prefix}test accuracy at early stop": MetadataValue.float(facts["test_accuracy_at_early_stop"]),
-            f"{prefix}test accuracy at end": MetadataValue.float(facts["test_accuracy_at_end"]),
-            f"{prefix}train accuracy at end": MetadataValue.float(facts["train_accuracy_at_end"]),
+            f"{prefix}test accuracy at early stop": MetadataValue.float(round_to(facts["test_accuracy_at_early_stop"], 6)),
+            f"{prefix}test accuracy at end": MetadataValue.float(round_to(facts["test_accuracy_at_end"], 6)),
+            f"{prefix}train accuracy at end": MetadataValue.float(round_to(facts["train_accuracy_at_end"], 6)),
             f"{prefix}early-stop iteration": MetadataValue.int(facts["early_stop_iteration"]),
             f"{prefix}seconds": MetadataValue.float(round_to(facts["seconds"], 3)),
             f"{prefix}iterations a second": MetadataValue.float(round_to(facts["iterations_per_second"], 1)),
             f"{prefix}MLflow run": MetadataValue.url(tracking.tracker().run_url(chain.name, trained.run_id)),
         }
-    picture = trainings.picture(done, trainings.title(chain, done[0].step))
+    picture = trainings.joint_picture(done, trainings.title(chain, done[0].step))
     return {**shown, "learning curve": MetadataValue.md(markdown_picture(picture, "learning curve"))}
 
 

@@ -14,13 +14,14 @@ from lth_pipeline.recipes import Chain, Product, Step
 
 @dataclass(frozen=True)
 class Trained:
-    """product and its run in MLflow; rows of the learning curve; facts of the training and its mask."""
+    """product and its run in MLflow; rows of the learning curve, drawn; facts of the training and its mask."""
 
     step: Step
     product: Product
     run_id: str
     rows: list[dict[str, float]]
     facts: dict[str, Any]
+    picture: bytes
 
 
 def train(context: AssetExecutionContext, compute: Compute, tracking: Tracking, chain: Chain, step: Step) -> Trained:
@@ -55,6 +56,7 @@ def train(context: AssetExecutionContext, compute: Compute, tracking: Tracking, 
     facts = {**product.facts, "density": chain.rung(step.round).density, "weights": chain.rung(step.round).weights}
     tensors = workshop.store.load(product.version)
     rows = rows_of(tensors)
+    drawn = picture({step.arm: rows}, {step.arm: facts}, title(chain, step))
     run_id = None if product.computed else find_current(tracker, about, recipe.id)
     if run_id is None:
         made_by = product.record["made_by"]
@@ -62,8 +64,9 @@ def train(context: AssetExecutionContext, compute: Compute, tracking: Tracking, 
         if not product.computed and made_by.get("mlflow_run"):
             logger.tags["lth.reused_from_run"] = made_by["mlflow_run"]
             logger.tags["lth.reused_from"] = origin(product)
-        run_id = logger.finish(rows, facts, _params(chain, step), _files(workshop, chain, step, product, tensors, rows, facts, logger.tags))
-    return Trained(step, product, run_id, rows, facts)
+        files = _files(workshop, chain, step, product, tensors, rows, facts, logger.tags)
+        run_id = logger.finish(rows, facts, _params(chain, step), {**files, "learning_curve.png": drawn})
+    return Trained(step, product, run_id, rows, facts, drawn)
 
 
 def origin(product: Product) -> str:
@@ -72,14 +75,19 @@ def origin(product: Product) -> str:
     return f"{made_by['experiment']}, replicate {made_by['replicate']}, {made_by['step']}" if "experiment" in made_by else made_by["step"]
 
 
-def picture(trainings: list[Trained], title: str) -> bytes:
-    """The learning curves as PNG."""
+def joint_picture(trainings: list[Trained], title: str) -> bytes:
+    """The learning curves of one asset as PNG."""
+    if len(trainings) == 1:
+        return trainings[0].picture
+    return picture({t.step.arm: t.rows for t in trainings}, {t.step.arm: t.facts for t in trainings}, title)
+
+
+def picture(curves: dict[str, list[dict[str, float]]], facts: dict[str, dict[str, Any]], title: str) -> bytes:
+    """Learning curves by arm as PNG."""
     from lth_pipeline.reports.drawing import png
     from lth_pipeline.reports.learning_curve import learning_curve
 
-    curves = {trained.step.arm: trained.rows for trained in trainings}
-    stops = {trained.step.arm: trained.facts["early_stop_iteration"] for trained in trainings}
-    return png(learning_curve(curves, stops, title))
+    return png(learning_curve(curves, {arm: facts[arm]["early_stop_iteration"] for arm in curves}, title))
 
 
 def title(chain: Chain, step: Step) -> str:
@@ -91,7 +99,7 @@ def _lineage(context: AssetExecutionContext, tracking: Tracking, chain: Chain, s
 
     tags = {
         "lth.dagster_run": context.run_id,
-        "lth.dagster_url": f"{tracking.dagster_ui}/runs/{context.run_id}",
+        "lth.dagster_url": tracking.dagster_run_url(context.run_id),
         "lth.asset": context.asset_key.to_user_string(),
         "lth.partition": context.partition_key,
     }
@@ -145,6 +153,5 @@ def _files(workshop, chain: Chain, step: Step, product: Product, tensors, rows, 
         "mask.safetensors": save(mask),
         "weights.safetensors": save(weights_of(tensors)),
         "learning_curve.csv": curve_csv(rows).encode(),
-        "learning_curve.png": picture([Trained(step, product, "", rows, facts)], head),
         "summary.md": summary(head, step.arm, facts, layers, links).encode(),
     }

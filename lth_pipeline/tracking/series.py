@@ -72,6 +72,7 @@ def _log(tracker: Tracker, series: str, round: int, metrics: Mapping[str, float]
     now = int(time.time() * 1000)
     points = [Metric(f"by_round/{name}", float(metrics[name]), now, round) for name in METRICS]
     tracker.client.log_batch(series, metrics=points)
+    tracker.client.set_terminated(series)  # again, so that its duration reaches to its last round
 
 
 def _current_rounds(tracker: Tracker, training: Training, arm: str) -> list:

@@ -1,0 +1,37 @@
+# make run: set up, and run the built-in experiment.   make test: set up, and pass every test.
+# make ui: the Dagster and MLflow UIs on what was made.  All install once, into .venv.
+PYTHON ?= python3.11
+VENV := .venv
+LTH := $(VENV)/bin/lth
+
+.PHONY: run test ui lint bench clean
+
+run: $(VENV)/.installed
+	@$(LTH) run digits
+
+test: $(VENV)/.installed-dev
+	@$(VENV)/bin/python -m pytest -n 2 --dist worksteal
+
+ui: $(VENV)/.installed
+	@$(LTH) ui
+
+lint: $(VENV)/.installed-dev
+	@$(VENV)/bin/ruff check . && $(VENV)/bin/ruff format --check .
+
+bench: $(VENV)/.installed
+	@$(VENV)/bin/python -m benchmarks.pipeline
+
+clean:
+	rm -rf $(VENV) *.egg-info .pytest_cache .ruff_cache .hypothesis
+
+$(VENV)/.installed: pyproject.toml
+	@command -v $(PYTHON) > /dev/null || { echo "$(PYTHON) is not here; install it, or name another: make run PYTHON=python3.12"; exit 1; }
+	@echo "Setting up $(VENV) (once; a minute or two) ..."
+	@test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
+	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --editable .
+	@touch $@
+
+$(VENV)/.installed-dev: pyproject.toml $(VENV)/.installed
+	@echo "Setting up what the tests need (once) ..."
+	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --editable ".[dev]"
+	@touch $@

@@ -1,0 +1,172 @@
+"""Making steps: once, the same bits again, from where it was left."""
+
+import pytest
+import torch
+
+from lth_pipeline.lottery.pruning import masks
+from lth_pipeline.recipes import Chain, Step, Store, Workshop, load_cards
+from lth_pipeline.recipes.steps import rows_of, weights_of
+
+LAST = Step("trained", 2, "ticket")
+
+
+@pytest.fixture
+def cards(place):
+    return load_cards([place.folder / "experiments"])
+
+
+def new_workshop(folder, **settings) -> Workshop:
+    return Workshop(Store(folder), "data", device="cpu", **settings)
+
+
+def trained_rows(workshop: Workshop) -> list[str]:
+    """Which trainings were really run: filled while they run."""
+    seen: list[str] = []
+    workshop.on_row = lambda step, row, total: seen.append(str(step))
+    return seen
+
+
+def test_a_step_makes_all_before_it_once(cards, tmp_path):
+    workshop = new_workshop(tmp_path / "s")
+    seen = trained_rows(workshop)
+    product = workshop.make(Chain(cards, "small", 0), LAST)
+    assert product.computed
+    assert set(seen) == {"round 0 dense trained", "round 1 ticket trained", "round 2 ticket trained"}
+    again = new_workshop(tmp_path / "s")
+    seen = trained_rows(again)
+    found = again.make(Chain(cards, "small", 0), LAST)
+    assert (found.computed, found.version, seen) == (False, product.version, [])
+
+
+def test_a_fresh_store_gives_the_same_bits(cards, tmp_path):
+    for arm in ("ticket", "reinit"):
+        step = Step("trained", 2, arm)
+        versions = {new_workshop(tmp_path / name).make(Chain(cards, "small", 1), step).version for name in "ab"}
+        assert len(versions) == 1
+
+
+def test_a_recompute_gives_the_same_bits(cards, tmp_path):
+    workshop = new_workshop(tmp_path / "s")
+    chain = Chain(cards, "small", 0)
+    workshop.make(chain, LAST)
+    for step in (Step("initial_weights"), Step("trained", 0, "dense"), Step("mask", 1), Step("ticket", 1), LAST):
+        again = workshop.make(chain, step, fresh=True)
+        assert (again.computed, again.same_bits) == (True, True)
+
+
+def test_replicates_and_arms_differ(cards, tmp_path):
+    workshop = new_workshop(tmp_path / "s")
+    versions = {
+        workshop.make(Chain(cards, "small", replicate), Step("trained", 1, arm)).version
+        for replicate in (0, 1)
+        for arm in ("ticket", "reinit")
+    }
+    assert len(versions) == 4
+
+
+def test_the_invariants_hold_along_a_whole_chain(cards, tmp_path):
+    workshop = new_workshop(tmp_path / "s")
+    chain = Chain(cards, "small", 0)
+    workshop.make(chain, LAST)
+
+    def tensors(step):
+        return weights_of(workshop.store.load(workshop.make(chain, step).version))
+
+    initial = tensors(Step("initial_weights"))
+    before = masks.ones(chain.model())
+    for round in (1, 2):
+        mask, ticket, start = tensors(Step("mask", round)), tensors(Step("ticket", round)), tensors(Step("reinit", round))
+        assert masks.is_subset(mask, before)
+        assert masks.counts(mask) == dict(chain.rung(round).keep)
+        assert masks.survivors_equal(mask, ticket, initial)
+        assert masks.pruned_are_zero(mask, ticket) and masks.pruned_are_zero(mask, start)
+        assert not masks.survivors_equal(mask, ticket, start)
+        for arm in ("ticket", "reinit"):
+            assert masks.pruned_are_zero(mask, tensors(Step("trained", round, arm)))
+        before = mask
+
+
+def test_a_training_cut_short_goes_on_from_its_checkpoint(cards, tmp_path):
+    """Cut at each evaluation in turn; what comes out is the same to the bit, and less is computed."""
+    chain = Chain(cards, "small", 0)
+    whole = new_workshop(tmp_path / "whole").make(chain, Step("trained", 0, "dense"))
+    for cut in (30, 60):
+        workshop = new_workshop(tmp_path / f"cut{cut}", checkpoint_seconds=0)
+
+        def stop(step, row, total, cut=cut):
+            if row["iteration"] > cut:
+                raise KeyboardInterrupt
+
+        workshop.on_row = stop
+        with pytest.raises(KeyboardInterrupt):
+            workshop.make(chain, Step("trained", 0, "dense"))
+        resumed = new_workshop(tmp_path / f"cut{cut}")
+        product = resumed.make(chain, Step("trained", 0, "dense"))
+        assert product.version == whole.version
+        assert product.facts["iterations"] == 90 - cut
+        assert not list((tmp_path / f"cut{cut}" / "checkpoints").iterdir())
+
+
+def test_a_rewind_point_is_the_dense_networks_own_past(place, tmp_path):
+    """rewind.iteration: k gives the weights that the dense training had at k, and tickets train on from there."""
+    small = (place.folder / "experiments" / "small.yaml").read_text()
+    place.card("late", small + "rewind: {iteration: 30}\n")
+    cards = load_cards([place.folder / "experiments"])
+    workshop, chain = new_workshop(tmp_path / "s"), Chain(cards, "late", 0)
+    dense = workshop.make(chain, Step("trained", 0, "dense"))
+    assert dense.version == workshop.make(Chain(cards, "small", 0), Step("trained", 0, "dense")).version
+
+    rewound = workshop.store.load(workshop.make(chain, chain.rewind_weights(1)).version)
+    place.card("short", small.replace("iterations: 90", "iterations: 30"))
+    short = Chain(load_cards([place.folder / "experiments"]), "short", 0)
+    at_30 = weights_of(workshop.store.load(workshop.make(short, Step("trained", 0, "dense")).version))
+    assert all(torch.equal(rewound[name], at_30[name]) for name in rewound)
+
+    mask = workshop.store.load(workshop.make(chain, Step("mask", 1)).version)
+    ticket = workshop.store.load(workshop.make(chain, Step("ticket", 1)).version)
+    assert masks.survivors_equal(mask, ticket, rewound)
+    rows = rows_of(workshop.store.load(workshop.make(chain, Step("trained", 1, "ticket")).version))
+    assert [row["iteration"] for row in rows] == [30, 60, 90]
+
+
+def test_a_branch_takes_over_its_parents_rounds(place, tmp_path):
+    place.card("gentler", "branch_of: {experiment: small, round: 2}\npruning: {rates: {fc: 0.1}, rounds: 3}\n")
+    cards = load_cards([place.folder / "experiments"])
+    workshop = new_workshop(tmp_path / "s")
+    workshop.make(Chain(cards, "small", 0), LAST)
+    seen = trained_rows(workshop)
+    child, parent = Chain(cards, "gentler", 0), Chain(cards, "small", 0)
+    workshop.make(child, Step("trained", 3, "ticket"))
+    assert set(seen) == {"round 2 ticket trained", "round 3 ticket trained"}
+    for step in (Step("initial_weights"), Step("mask", 1), Step("trained", 1, "ticket"), Step("trained", 1, "reinit")):
+        assert workshop.make(child, step).version == workshop.make(parent, step).version
+    assert workshop.make(child, Step("mask", 2)).version != workshop.make(parent, Step("mask", 2)).version
+    assert child.rung(2).keep["fc1.weight"] == round(24 * 64 * 0.6 * 0.9)
+
+
+def test_a_branch_may_move_the_rewind_point(place, tmp_path):
+    place.card("later", "branch_of: {experiment: small, round: 2}\nrewind: {iteration: 30}\n")
+    cards = load_cards([place.folder / "experiments"])
+    chain = Chain(cards, "later", 0)
+    workshop = new_workshop(tmp_path / "s")
+    assert chain.rewind_weights(1) == Step("initial_weights")
+    assert workshop.make(chain, Step("ticket", 1)).version == workshop.make(Chain(cards, "small", 0), Step("ticket", 1)).version
+    assert workshop.make(chain, Step("ticket", 2)).version != workshop.make(Chain(cards, "small", 0), Step("ticket", 2)).version
+
+
+def test_global_pruning_keeps_the_ladders_count_over_all_layers(place, tmp_path):
+    small = (place.folder / "experiments" / "small.yaml").read_text()
+    place.card("whole", small.replace("layerwise", "global").replace(" output_rate: 0.2,", ""))
+    cards = load_cards([place.folder / "experiments"])
+    workshop, chain = new_workshop(tmp_path / "s"), Chain(cards, "whole", 0)
+    total = sum(layer.size for layer in chain.model().layers)
+    for round_ in (1, 2):
+        counts = masks.counts(workshop.store.load(workshop.make(chain, Step("mask", round_)).version))
+        assert sum(counts.values()) == round(total * 0.6**round_) == chain.rung(round_).weights
+    assert len({counts[name] / chain.model().layers[i].size for i, name in enumerate(counts)}) == 3  # not layer by layer
+
+
+def test_look_ups_of_a_deep_chain_are_quick(tmp_path):
+    """Without memory a look-up of round 20 would take 3^20 others."""
+    workshop = new_workshop(tmp_path / "s")
+    assert workshop.look_up(Chain(load_cards([]), "lenet_mnist", 0), Step("trained", 20, "ticket")) is None

@@ -89,7 +89,7 @@ def _materialise(context, compute: Compute, tracking: Tracking, cards, deepest: 
             write_atomically(folder / file, content)
         except OSError as error:
             raise Failure(f"{folder / file}: cannot be written ({error.strerror})", allow_retries=False) from error
-    tags = {"lth.dagster_run": context.run_id, "lth.dagster_url": tracking.dagster_run_url(context.run_id), "lth.recipe": recipe}
+    tags = {"lth.dagster_run": context.run.run_id, "lth.dagster_url": tracking.dagster_run_url(context.run.run_id), "lth.recipe": recipe}
     run_id = log_results(tracker, name, experiment.description, files, tags)
     version = hashlib.sha256(frame.drop(columns=["seconds", "mlflow_run_id"]).to_csv(index=False).encode()).hexdigest()
     return MaterializeResult(

@@ -79,7 +79,7 @@ def plain_failures() -> Iterator[None]:
 
 def _materialise(context, compute: Compute, tracking: Tracking, chain: Chain, stage: Stage, round: int) -> MaterializeResult:
     workshop = compute.workshop()
-    workshop.made_by = {"experiment": chain.name, "replicate": chain.replicate, "dagster_run": context.run_id}
+    workshop.made_by = {"experiment": chain.name, "replicate": chain.replicate, "dagster_run": context.run.run_id}
     steps = stage.steps(chain, round)
     if stage.trains:
         done = [trainings.train(context, compute, tracking, chain, step) for step in steps]

@@ -98,8 +98,8 @@ def _lineage(context: AssetExecutionContext, tracking: Tracking, chain: Chain, s
     from lth_pipeline.tracking.runs import Training, attempts
 
     tags = {
-        "lth.dagster_run": context.run_id,
-        "lth.dagster_url": tracking.dagster_run_url(context.run_id),
+        "lth.dagster_run": context.run.run_id,
+        "lth.dagster_url": tracking.dagster_run_url(context.run.run_id),
         "lth.asset": context.asset_key.to_user_string(),
         "lth.partition": context.partition_key,
     }

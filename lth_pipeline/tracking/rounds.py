@@ -90,7 +90,7 @@ class Logger:
 
         Earlier runs of the same training are marked superseded, and the series gets its point.
         """
-        from mlflow.entities import Metric, Param
+        from mlflow.entities import Metric, Param, RunTag
 
         self._rows = [dict(row) for row in rows]
         self.flush()
@@ -100,6 +100,7 @@ class Logger:
             run_id,
             metrics=[Metric(name, float(value), now, 0) for name, value in metrics.items()],
             params=[Param(name, str(value)) for name, value in params.items()],
+            tags=[RunTag(name, value) for name, value in self.tags.items()],  # those that came after the first row too
         )
         with tempfile.TemporaryDirectory(prefix="lth-") as folder:
             for name, content in files.items():

@@ -1,4 +1,4 @@
-"""Stratified splits: the exact size, every example once, every class its share, the same for the same seed."""
+"""Stratified splits: the exact size, every example once, every class its share, one draw per seed."""
 
 import pytest
 import torch

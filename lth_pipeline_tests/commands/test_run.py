@@ -1,0 +1,132 @@
+"""`lth run` as a person uses it: real processes, real Dagster runs, killed and gone on."""
+
+import os
+import signal
+import time
+
+import pytest
+from dagster import DagsterInstance
+
+from lth_pipeline.orchestration.instance import close_dead_runs
+from lth_pipeline_tests.commands.reading import results, store_versions
+from lth_pipeline_tests.places import SMALL_CARD
+
+#: long enough (about ten seconds a training) to be killed in the middle of one
+SLOW = SMALL_CARD.replace("iterations: 90, evaluate_every: 30", "iterations: 12000, evaluate_every: 500").replace("replicates: 2", "replicates: 1")
+
+
+def test_a_lottery_from_nothing_to_its_table_and_again(place):
+    done = place.lth("run", "small")
+    for said in ("ticket−reinit", "winning ticket ends", "report.html", "accuracy_by_density.png", "lth ui", "results.csv"):
+        assert said in done.stdout
+    assert (place.folder / "reports" / "small" / "report.html").is_file()
+    versions = store_versions(place)
+    again = place.lth("run", "small")
+    assert "nothing to train" in again.stdout
+    assert store_versions(place) == versions
+
+
+def test_two_homes_hold_the_same_versions(place, tmp_path_factory):
+    from lth_pipeline_tests.places import Place
+
+    other = Place(tmp_path_factory.mktemp("other"))
+    other.card("small", SMALL_CARD)
+    for home in (place, other):
+        home.lth("run", "small", "--replicates", "1", "--through", "1")
+    assert store_versions(place) == store_versions(other)
+    assert {row["replicate"] for row in results(place, "small")} == {"1"}
+    assert {row["round"] for row in results(place, "small")} == {"0", "1"}
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
+def test_a_run_that_is_stopped_in_the_middle_of_a_round_goes_on_from_there(place, how, tmp_path_factory):
+    from lth_pipeline_tests.places import Place
+
+    place.card("slow", SLOW)
+    process = place.start("run", "slow", "--through", "1")
+    wait_until(lambda: len(trained(place)) >= 1 and list((place.store / "recipes").rglob("*.json")), process)
+    before = trained(place)
+    time.sleep(1.0)  # into the training after it
+    if how == signal.SIGKILL:
+        kill_all(process, place)
+    else:
+        process.send_signal(signal.SIGINT)  # as Ctrl-C does: to `lth run` alone
+    out, err = process.communicate(timeout=60)
+    if how == signal.SIGINT:
+        assert process.returncode == 130, out + err
+        assert "What is done is kept" in err
+    assert len(trained(place)) < 3, "it was not stopped in the middle"
+
+    done = place.lth("run", "slow", "--through", "1")
+    after = trained(place)
+    assert before.items() <= after.items(), "what was done was done again"
+    assert len(after) == 3
+    if how == signal.SIGKILL:
+        assert "was killed earlier" in done.stdout
+
+    undisturbed = Place(tmp_path_factory.mktemp("undisturbed"))
+    undisturbed.card("slow", SLOW)
+    undisturbed.lth("run", "slow", "--through", "1")
+    assert store_versions(place) == store_versions(undisturbed)
+
+
+def trained(place) -> dict[str, float]:
+    """{recipe of a finished training: when its record was written}."""
+    import json
+
+    found = {}
+    for path in (place.store / "recipes").rglob("[!.]*.json"):
+        if json.loads(path.read_text())["record"]["recipe"]["kind"] == "trained":
+            found[path.stem] = path.stat().st_mtime
+    return found
+
+
+def wait_until(condition, process, seconds: float = 90) -> None:
+    until = time.monotonic() + seconds
+    while not condition():
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < until
+        time.sleep(0.05)
+
+
+def kill_all(process, place) -> None:
+    """As a power cut: `lth run`, its fork server and its workers, none of which may tidy up."""
+    import subprocess
+
+    found = subprocess.run(["pgrep", "-f", "lth_pipeline"], capture_output=True, text=True).stdout.split()
+    mine = [int(pid) for pid in found if belongs_to(int(pid), place)]
+    assert process.pid in mine and len(mine) >= 2
+    for pid in mine:
+        try:
+            os.kill(pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+
+
+def belongs_to(pid: int, place) -> bool:
+    try:
+        environment = open(f"/proc/{pid}/environ", "rb").read().split(b"\0")
+    except OSError:
+        return False
+    return f"LTH_HOME={place.folder}".encode() in environment
+
+
+def test_runs_of_living_processes_are_left_alone(inside):
+    from lth_pipeline.home import find_home
+    from lth_pipeline.orchestration.instance import PROCESS_TAG, open_instance, process_tag
+
+    with open_instance(find_home()) as instance:
+        assert isinstance(instance, DagsterInstance)
+        alive = begun_run(instance, {PROCESS_TAG: process_tag()})
+        dead = begun_run(instance, {PROCESS_TAG: process_tag().rpartition(".")[0] + ".1"})  # another process's start
+        foreign = begun_run(instance, {})
+        assert close_dead_runs(instance) == [dead]
+        states = {run_id: instance.get_run_by_id(run_id).status.value for run_id in (alive, dead, foreign)}
+        assert states == {alive: "STARTED", dead: "FAILURE", foreign: "STARTED"}
+
+
+def begun_run(instance, tags: dict[str, str]) -> str:
+    from dagster import DagsterRunStatus
+    from dagster._core.test_utils import create_run_for_test
+
+    return create_run_for_test(instance, status=DagsterRunStatus.STARTED, tags=tags).run_id

@@ -47,17 +47,27 @@ class Place:
         """Run `lth`; its output comes back as text."""
         done = subprocess.run([*LTH, *arguments], cwd=PROJECT, env={**self.env, **env}, capture_output=True, text=True)
         if check and done.returncode:
-            raise AssertionError(f"lth {' '.join(arguments)} ended with {done.returncode}:\n{done.stdout}\n{done.stderr}{self.logs()}")
+            raise AssertionError(
+                f"lth {' '.join(arguments)} ended with {done.returncode}:\n{done.stdout}\n{done.stderr}{self.logs()}"
+            )
         return done
 
     def start(self, *arguments: str, **env: str) -> subprocess.Popen:
         """Start `lth` in a process group of its own."""
         return subprocess.Popen(
-            [*LTH, *arguments], cwd=PROJECT, env={**self.env, **env}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+            [*LTH, *arguments],
+            cwd=PROJECT,
+            env={**self.env, **env},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
         )
 
     def logs(self) -> str:
-        return "".join(f"\n{path}:\n{path.read_text()[-4000:]}" for path in sorted((self.folder / ".lth" / "logs").glob("*.log")))
+        return "".join(
+            f"\n{path}:\n{path.read_text()[-4000:]}" for path in sorted((self.folder / ".lth" / "logs").glob("*.log"))
+        )
 
     def copy(self, folder: Path) -> "Place":
         """This place again, elsewhere, without the tracking store (which holds absolute paths)."""

@@ -74,8 +74,9 @@ def test_lottery_works_where_only_torch_and_numpy_are_installed():
 import sys
 import torch, numpy
 # all that the project installs beside torch and numpy, but for what torch itself imports
-blocked = {"dagster", "dagster_webserver", "mlflow", "pandas", "pydantic", "yaml", "safetensors", "sklearn", "scipy",
-           "matplotlib", "click", "rich", "torchvision", "sqlalchemy", "lth_pipeline.experiments", "lth_pipeline.recipes"}
+blocked = {"dagster", "dagster_webserver", "mlflow", "pandas", "pydantic", "yaml", "safetensors", "sklearn",
+           "scipy", "matplotlib", "click", "rich", "torchvision", "sqlalchemy",
+           "lth_pipeline.experiments", "lth_pipeline.recipes"}
 assert not blocked & set(sys.modules)
 sys.modules.update(dict.fromkeys(blocked))  # None: cannot be imported
 import pkgutil, importlib, lth_pipeline.lottery
@@ -89,7 +90,8 @@ images = torch.randn(64, 1, 2, 2, generator=torch.Generator().manual_seed(0))
 part = Part(images, (images.sum((1, 2, 3)) > 0).long())
 model = build("mlp", (1, 2, 2), 2, widths=(8,), initialisation="glorot_normal")
 weights = model.initialise(torch.Generator().manual_seed(1))
-trained = train(model, weights, None, Data(part, part, part, (0.0,), (1.0,)), Schedule("adam", 1e-2, 8, 20, 10), lambda e: e)
+data = Data(part, part, part, (0.0,), (1.0,))
+trained = train(model, weights, None, data, Schedule("adam", 1e-2, 8, 20, 10), lambda epoch: epoch)
 mask = magnitude.prune_layerwise(trained.weights, masks.ones(model), {"fc1.weight": 16})
 assert masks.counts(mask)["fc1.weight"] == 16
 """

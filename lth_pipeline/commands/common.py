@@ -36,7 +36,10 @@ def workshop(home: Home) -> Workshop:
 def known_errors() -> tuple[type[Exception], ...]:
     known: list[type[Exception]] = [CardError, DataError, StoreError]
     # only what has been imported can have been raised
-    for module, name in (("lth_pipeline.tracking.tracker", "TrackingError"), ("lth_pipeline.orchestration.instance", "InstanceError")):
+    for module, name in (
+        ("lth_pipeline.tracking.tracker", "TrackingError"),
+        ("lth_pipeline.orchestration.instance", "InstanceError"),
+    ):
         if module in sys.modules:
             known.append(getattr(sys.modules[module], name))
     return tuple(known)

@@ -27,7 +27,9 @@ class Replicate:
 
     def __init__(self, experiment: Experiment, entries: Sequence[AssetStatus]):
         self.iterations = experiment.training.iterations
-        self.trainings = {asset: arms for entry in entries if (arms := _arms(experiment, entry)) for asset in [entry.asset]}
+        self.trainings = {
+            asset: arms for entry in entries if (arms := _arms(experiment, entry)) for asset in [entry.asset]
+        }
         self.done = dict.fromkeys((key for arms in self.trainings.values() for key in arms), 0)
 
     @property
@@ -53,7 +55,9 @@ def _arms(experiment: Experiment, entry: AssetStatus) -> list[tuple[int, str]]:
     return [(entry.round, arm) for arm in experiment.controls] if entry.asset.endswith("_control") else []
 
 
-def show_progress(experiment: Experiment, plan: Mapping[int, Sequence[AssetStatus]], events: Iterable[Event]) -> list[dict]:
+def show_progress(
+    experiment: Experiment, plan: Mapping[int, Sequence[AssetStatus]], events: Iterable[Event]
+) -> list[dict]:
     """Draw `events` until they end; gives the details of the runs that failed. Ctrl-C ends them and says so."""
     console = Console(stderr=True)
     states = {replicate: Replicate(experiment, entries) for replicate, entries in plan.items() if entries}
@@ -70,7 +74,10 @@ def show_progress(experiment: Experiment, plan: Mapping[int, Sequence[AssetStatu
         disable=not console.is_terminal,
     )
     last = {replicate: max(entry.round for entry in entries) for replicate, entries in plan.items() if entries}
-    console.print(f"{experiment.name}: {len(states)} replicate(s), {sum(len(s.done) for s in states.values())} trainings of {experiment.training.iterations:,} iterations")
+    console.print(
+        f"{experiment.name}: {len(states)} replicate(s), {sum(len(s.done) for s in states.values())} trainings "
+        f"of {experiment.training.iterations:,} iterations"
+    )
     failed: list[dict] = []
     started = time.monotonic()
     try:
@@ -85,14 +92,20 @@ def show_progress(experiment: Experiment, plan: Mapping[int, Sequence[AssetStatu
                 state = states[replicate]
                 if event == "row":
                     state.row(details["round"], details["arm"], details["iteration"])
-                    text = f"replicate {replicate}  round {details['round']:>{width}}/{last[replicate]} {details['arm']:<7}"
-                    bars.update(tasks[replicate], completed=state.completed, description=text)
+                    place = f"round {details['round']:>{width}}/{last[replicate]} {details['arm']:<7}"
+                    bars.update(
+                        tasks[replicate], completed=state.completed, description=f"replicate {replicate}  {place}"
+                    )
                 else:
                     state.asset(details["asset"])
                     bars.update(tasks[replicate], completed=state.completed)
                     if not console.is_terminal and details["asset"] in state.trainings:
                         share = 100 * state.completed / max(1, state.total)
-                        console.print(f"{time.monotonic() - started:6.0f} s  replicate {replicate}  {details['asset']:<12} {share:3.0f} %", highlight=False)
+                        console.print(
+                            f"{time.monotonic() - started:6.0f} s  replicate {replicate}  "
+                            f"{details['asset']:<12} {share:3.0f} %",
+                            highlight=False,
+                        )
     except KeyboardInterrupt:
         console.print("Stopped. What is done is kept; the same command goes on from here.")
         raise SystemExit(130) from None

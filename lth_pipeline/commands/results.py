@@ -7,7 +7,14 @@ import click
 
 @click.command()
 @click.argument("card")
-@click.option("--format", "form", type=click.Choice(["table", "csv", "json"]), default="table", help="csv and json have every replicate; table shows the means", show_default=True)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["table", "csv", "json"]),
+    default="table",
+    help="csv and json have every replicate; table shows the means",
+    show_default=True,
+)
 def results(card: str, form: str) -> None:
     """What CARD has shown so far, by round and arm."""
     from lth_pipeline.commands.common import card_named, places, workshop

@@ -53,7 +53,10 @@ def run(card, replicates, through, rounds, recompute, workers) -> None:
     through = _depth(through, rounds, experiment.pruning.rounds, deepest)
     chosen = replicates if replicates is not None else tuple(range(experiment.replicates))
     if max(chosen) >= offered(cards):
-        raise click.ClickException(f"replicate {max(chosen)}: this deployment has partitions for 0 … {offered(cards) - 1}; set LTH_REPLICATES={max(chosen) + 1} for more")
+        raise click.ClickException(
+            f"replicate {max(chosen)}: this deployment has partitions for 0 … {offered(cards) - 1}; "
+            f"set LTH_REPLICATES={max(chosen) + 1} for more"
+        )
     _check_places(home)
     warm_up()
     shop = workshop(home)
@@ -72,7 +75,15 @@ def run(card, replicates, through, rounds, recompute, workers) -> None:
             plan[replicate] = [e for e in wanted if recompute or e.state != "fresh"]
         job = card if through <= experiment.pruning.rounds else "every_round"
         tasks = [
-            Task(LOCATION, job, partition_key(card, replicate), tuple(e.asset for e in entries), log, tags, config)
+            Task(
+                LOCATION,
+                job,
+                partition_key(card, replicate),
+                tuple(e.asset for e in entries),
+                log,
+                tags,
+                config,
+            )
             for replicate, entries in plan.items()
             if entries
         ]
@@ -83,7 +94,11 @@ def run(card, replicates, through, rounds, recompute, workers) -> None:
                 raise click.ClickException(_failure(failed, log))
         results = status.results_status(cards, card, workshop(home), status.read_records(instance, deepest), deepest)
         if tasks or results.state != "fresh" or not (home.reports / card / "results.csv").is_file():
-            done = [details for event, details in run_tasks([Task(LOCATION, "gather_results", card, ("results",), log, tags)], 1) if event == "done"]
+            done = [
+                details
+                for event, details in run_tasks([Task(LOCATION, "gather_results", card, ("results",), log, tags)], 1)
+                if event == "done"
+            ]
             if not done[0]["success"]:
                 raise click.ClickException(_failure(done, log))
     if not tasks:
@@ -96,13 +111,19 @@ def suitable_workers(tasks: int, cores: int) -> int:
 
     Three replicates on two cores: two at a time takes twice a replicate's time, all three at once 1.5 times.
     """
-    return min(range(1, 2 * cores + 1), key=lambda workers: (-(-tasks // workers) * max(1.0, workers / cores), workers))
+    return min(
+        range(1, 2 * cores + 1),
+        key=lambda workers: (-(-tasks // workers) * max(1.0, workers / cores), workers),
+    )
 
 
 def _depth(through: int | None, rounds: tuple[int, ...] | None, of_card: int, deepest: int) -> int:
     depth = max(rounds) if rounds else of_card if through is None else through
     if depth > deepest:
-        raise click.ClickException(f"round {depth}: this deployment has assets for rounds 0 … {deepest}; set LTH_DEEPEST_ROUND={depth} for more")
+        raise click.ClickException(
+            f"round {depth}: this deployment has assets for rounds 0 … {deepest}; "
+            f"set LTH_DEEPEST_ROUND={depth} for more"
+        )
     return depth
 
 
@@ -119,7 +140,9 @@ def _check_places(home) -> None:
 
 
 def _failure(failed: list[dict], log: Path) -> str:
-    messages = list(dict.fromkeys(error for details in failed for error in details["errors"])) or ["a run failed; its page in Dagster says why"]
+    messages = list(dict.fromkeys(error for details in failed for error in details["errors"])) or [
+        "a run failed; its page in Dagster says why"
+    ]
     runs = ", ".join(details["run_id"][:8] for details in failed if details["run_id"])
     where = f"\n(Dagster run {runs}; log: {log})" if runs else f"\n(log: {log})"
     return "\n".join(messages) + where

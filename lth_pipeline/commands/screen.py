@@ -19,8 +19,14 @@ def results_on_screen(experiment: Experiment, frame: pd.DataFrame) -> None:
     arms = [arm for arm in ARMS if arm != "dense" and (frame["arm"] == arm).any()] or ["ticket"]
     controls = [arm for arm in arms if arm != "ticket"]
     table = Table(
-        title=f"{experiment.name}: {experiment.data.name}, {experiment.training.iterations:,} iterations, n = {replicates}, seed {experiment.seed}",
-        caption="Test accuracy at the end of training, %, and early-stop iteration: mean ± standard deviation over replicates. Round 0 is the dense network.",
+        title=(
+            f"{experiment.name}: {experiment.data.name}, {experiment.training.iterations:,} iterations, "
+            f"n = {replicates}, seed {experiment.seed}"
+        ),
+        caption=(
+            "Test accuracy at the end of training, %, and early-stop iteration: mean ± standard deviation over "
+            "replicates. Round 0 is the dense network."
+        ),
         header_style="bold",
         title_justify="left",
         caption_justify="left",
@@ -28,7 +34,12 @@ def results_on_screen(experiment: Experiment, frame: pd.DataFrame) -> None:
         padding=(0, 2, 0, 0),
         pad_edge=False,
     )
-    for column in ("round", "density", *(name for arm in arms for name in (arm, "stops at")), *(f"ticket−{control}" for control in controls)):
+    for column in (
+        "round",
+        "density",
+        *(name for arm in arms for name in (arm, "stops at")),
+        *(f"ticket−{control}" for control in controls),
+    ):
         table.add_column(column, justify="right", no_wrap=True)
     lines = {(line.round, "ticket" if line.arm == "dense" else line.arm): line for line in by_round(frame).itertuples()}
     gaps = {control: differences(frame, control).set_index("round") for control in controls}
@@ -37,7 +48,14 @@ def results_on_screen(experiment: Experiment, frame: pd.DataFrame) -> None:
         cells = [str(round), f"{100 * first.density:.1f} %"]
         for arm in arms:
             line = lines.get((round, arm))
-            cells += ["", ""] if line is None else [_spread(line.test_accuracy_at_end, line.test_accuracy_at_end_sd, 100, 2), _spread(line.early_stop_iteration, line.early_stop_iteration_sd, 1, 0)]
+            cells += (
+                ["", ""]
+                if line is None
+                else [
+                    _spread(line.test_accuracy_at_end, line.test_accuracy_at_end_sd, 100, 2),
+                    _spread(line.early_stop_iteration, line.early_stop_iteration_sd, 1, 0),
+                ]
+            )
         for control in controls:
             gap = gaps[control].loc[round] if round in gaps[control].index else None
             cells.append("" if gap is None else _spread(gap["mean"], gap["sd"], 100, 2, sign="+"))

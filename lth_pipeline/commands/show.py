@@ -33,7 +33,10 @@ def show(card: str) -> None:
 
     facts, model = DATASETS[experiment.data.name], model_of(experiment)
     train = facts.train - experiment.data.validation_size
-    console.print(f"\n{facts.title}: {train:,} training, {experiment.data.validation_size:,} validation, {facts.test:,} test images")
+    console.print(
+        f"\n{facts.title}: {train:,} training, {experiment.data.validation_size:,} validation, "
+        f"{facts.test:,} test images"
+    )
     rungs = Table(box=None, pad_edge=False, header_style="bold", title="Ladder", title_justify="left")
     rungs.add_column("round", justify="right")
     rungs.add_column("density", justify="right")
@@ -48,10 +51,13 @@ def show(card: str) -> None:
         console.print("·: a global ranking decides how many stay in each layer", style="dim")
 
     from_round = experiment.branch_of.round if experiment.branch_of else 0
-    trainings = experiment.replicates * sum(1 if r == 0 else len(experiment.arms) for r in range(from_round, experiment.pruning.rounds + 1))
+    trainings = experiment.replicates * sum(
+        1 if r == 0 else len(experiment.arms) for r in range(from_round, experiment.pruning.rounds + 1)
+    )
     iterations = trainings * experiment.training.iterations
     console.print(
-        f"\nCost: {trainings} trainings ({experiment.replicates} replicates) of {experiment.training.iterations:,} iterations "
+        f"\nCost: {trainings} trainings ({experiment.replicates} replicates) "
+        f"of {experiment.training.iterations:,} iterations "
         f"= {iterations:,} iterations, {iterations * experiment.training.batch_size:,} images"
     )
     console.print(f"Run it: lth run {card}", style="bold")

@@ -52,7 +52,12 @@ def status(card: str | None, stale: bool) -> None:
         counts = Counter(entry.state for entry in entries)
         rounds = [entry.round for entry in entries if entry.round is not None and entry.state != "missing"]
         label = "results" if replicate is None else str(replicate)
-        table.add_row(experiment, label, str(max(rounds)) if rounds else "–", *(str(counts[s]) for s in ("fresh", "stale", "missing")))
+        table.add_row(
+            experiment,
+            label,
+            str(max(rounds)) if rounds else "–",
+            *(str(counts[s]) for s in ("fresh", "stale", "missing")),
+        )
     if table.row_count:
         console.print(table)
     if idle:

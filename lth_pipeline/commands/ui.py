@@ -36,20 +36,51 @@ def ui(dagster_port: int, mlflow_port: int) -> None:
     logs = home.dagster.parent / "logs"
     logs.mkdir(parents=True, exist_ok=True)
     commands = {
-        "Dagster": ([sys.executable, "-W", "ignore", "-m", "dagster", "dev", "-w", "workspace.yaml", "-h", HOST, "-p", str(dagster_port)], {}),
+        "Dagster": (
+            [
+                sys.executable,
+                "-W",
+                "ignore",
+                "-m",
+                "dagster",
+                "dev",
+                "-w",
+                "workspace.yaml",
+                "-h",
+                HOST,
+                "-p",
+                str(dagster_port),
+            ],
+            {},
+        ),
     }
     addresses = {"Dagster": f"http://{HOST}:{dagster_port}"}
     if home.tracking_uri.startswith("http"):
         click.echo(f"MLflow   {home.tracking_uri} (a server of its own, not started here)")
     else:
-        server = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", home.tracking_uri, "--host", HOST, "--port", str(mlflow_port), "--workers", "1"]
+        server = [
+            sys.executable,
+            "-m",
+            "mlflow",
+            "server",
+            "--backend-store-uri",
+            home.tracking_uri,
+            "--host",
+            HOST,
+            "--port",
+            str(mlflow_port),
+            "--workers",
+            "1",
+        ]
         commands["MLflow"] = (server, server_settings(home.project / "mlflow" / "server.env"))
         addresses["MLflow"] = f"http://{HOST}:{mlflow_port}"
     processes: dict[str, subprocess.Popen] = {}
     try:
         for name, (command, settings) in commands.items():
             log = (logs / f"{name.lower()}.log").open("ab")
-            processes[name] = subprocess.Popen(command, cwd=home.project, env={**os.environ, **settings}, stdout=log, stderr=log)
+            processes[name] = subprocess.Popen(
+                command, cwd=home.project, env={**os.environ, **settings}, stdout=log, stderr=log
+            )
         for name, address in addresses.items():
             _wait(name, address, processes[name], logs / f"{name.lower()}.log")
             click.echo(f"{name:<8} {address}")
@@ -83,7 +114,9 @@ def _refuse_taken(name: str, port: int) -> None:
         try:
             probe.bind((HOST, port))
         except OSError:
-            raise click.ClickException(f"port {port} is taken; choose another: lth ui --{name}-port {port + 1}") from None
+            raise click.ClickException(
+                f"port {port} is taken; choose another: lth ui --{name}-port {port + 1}"
+            ) from None
 
 
 def _wait(name: str, address: str, process: subprocess.Popen, log: Path, seconds: float = 90) -> None:

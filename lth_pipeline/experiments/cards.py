@@ -43,7 +43,16 @@ def _files(folders: list[Path]) -> dict[str, Path]:
         for path in sorted(folder.glob("*.y*ml")) if folder.is_dir() else []:
             name = path.stem
             if name in files:
-                raise CardError(str(path), [Fault("", MISSING, f"an experiment {name!r} is there already, in {files[name]}; rename this file")])
+                raise CardError(
+                    str(path),
+                    [
+                        Fault(
+                            "",
+                            MISSING,
+                            f"an experiment {name!r} is there already, in {files[name]}; rename this file",
+                        )
+                    ],
+                )
             files[name] = path
     return files
 
@@ -61,7 +70,9 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, int]]:
         raise CardError(str(path), [Fault("", MISSING, f"is not UTF-8 text (byte {error.start})")]) from error
 
 
-def _resolve(name: str, files: dict[str, Path], raw: dict, cards: dict[str, Experiment], children: tuple[str, ...]) -> Experiment:
+def _resolve(
+    name: str, files: dict[str, Path], raw: dict, cards: dict[str, Experiment], children: tuple[str, ...]
+) -> Experiment:
     if name in cards:
         return cards[name]
     content, lines = raw[name]
@@ -72,7 +83,9 @@ def _resolve(name: str, files: dict[str, Path], raw: dict, cards: dict[str, Expe
             fault = Fault("branch_of.experiment", parent, f"no such experiment;{_did_you_mean(parent, files)}")
             raise CardError(str(files[name]), [fault], lines)
         if parent in (*children, name):
-            raise CardError(str(files[name]), [Fault("branch_of.experiment", parent, "the branches form a circle")], lines)
+            raise CardError(
+                str(files[name]), [Fault("branch_of.experiment", parent, "the branches form a circle")], lines
+            )
         inherited = _resolve(parent, files, raw, cards, (*children, name))
         settings = inherited.model_dump(mode="json", exclude={"name", "description", "branch_of"}, exclude_unset=True)
         content = _merge(settings, content)
@@ -90,7 +103,11 @@ def _merge(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
 
 def _validate(path: Path, content: dict[str, Any], lines: dict[str, int]) -> Experiment:
     if "name" in content:
-        raise CardError(str(path), [Fault("name", content["name"], "the name of an experiment is that of its file; leave this out")], lines)
+        raise CardError(
+            str(path),
+            [Fault("name", content["name"], "the name of an experiment is that of its file; leave this out")],
+            lines,
+        )
     try:
         return Experiment.model_validate({**content, "name": path.stem})
     except ValidationError as error:
@@ -104,7 +121,11 @@ def _fault(entry: dict[str, Any], path: Path) -> Fault:
     if isinstance(cause, FieldFault):
         return Fault(".".join([*location, cause.field]), cause.value, cause.expected)
     if field == "name":
-        return Fault("", MISSING, f"the file's name {path.name!r} must be lower-case letters, digits and _, and begin with a letter")
+        return Fault(
+            "",
+            MISSING,
+            f"the file's name {path.name!r} must be lower-case letters, digits and _, and begin with a letter",
+        )
     if kind == "extra_forbidden":
         known = _keys_at(location[:-1])
         return Fault(field, value, f"unknown key;{_did_you_mean(location[-1], known)}")
@@ -117,7 +138,12 @@ def _fault(entry: dict[str, Any], path: Path) -> Fault:
 
 def _expected(entry: dict[str, Any]) -> str:
     context = entry.get("ctx", {})
-    bounds = {"greater_than": "above", "greater_than_equal": "at least", "less_than": "below", "less_than_equal": "at most"}
+    bounds = {
+        "greater_than": "above",
+        "greater_than_equal": "at least",
+        "less_than": "below",
+        "less_than_equal": "at most",
+    }
     if entry["type"] in bounds:
         limit = next(iter(context.values()))
         return f"must be {bounds[entry['type']]} {limit:g}"

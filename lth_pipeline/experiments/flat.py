@@ -22,7 +22,11 @@ def _fields(settings: BaseModel, prefix: str) -> Iterator[tuple[str, str, str]]:
         if isinstance(value, BaseModel):
             yield from _fields(value, f"{prefix}{name}.")
         elif isinstance(value, dict):
-            yield f"{prefix}{name}", ", ".join(f"{key}: {entry:g}" for key, entry in value.items()), field.description or ""
+            yield (
+                f"{prefix}{name}",
+                ", ".join(f"{key}: {entry:g}" for key, entry in value.items()),
+                field.description or "",
+            )
         elif isinstance(value, tuple):
             yield f"{prefix}{name}", ", ".join(str(entry) for entry in value), field.description or ""
         else:

@@ -47,7 +47,8 @@ class DataSettings(Settings):
     name: Literal["digits", "mnist", "fashion_mnist"] = Field(description="the data set")
     validation_size: Count = Field(description="images of the training part held out for validation, stratified")
     normalisation: Literal["standard", "unit"] = Field(
-        "standard", description="standard: mean 0 and deviation 1 over the training part; unit: pixels in [0, 1]"
+        "standard",
+        description="standard: mean 0 and deviation 1 over the training part; unit: pixels in [0, 1]",
     )
 
 
@@ -88,11 +89,15 @@ class PruningSettings(Settings):
     @model_validator(mode="after")
     def _settings_have_an_effect(self) -> PruningSettings:
         if not any(self.rates.values()):
-            raise FieldFault("rates", self.rates, "prunes nothing; give at least one kind a rate above 0, such as fc: 0.2")
+            raise FieldFault(
+                "rates", self.rates, "prunes nothing; give at least one kind a rate above 0, such as fc: 0.2"
+            )
         if self.scope == "global":
             positive = {rate for rate in self.rates.values() if rate}
             if len(positive) > 1:
-                raise FieldFault("rates", self.rates, "a global ranking has one rate; give the kinds it ranks the same one")
+                raise FieldFault(
+                    "rates", self.rates, "a global ranking has one rate; give the kinds it ranks the same one"
+                )
             if self.output_rate:
                 expected = "has no effect in a global ranking; leave it out, or 0 to leave the output layer unpruned"
                 raise FieldFault("output_rate", self.output_rate, expected)
@@ -101,7 +106,8 @@ class PruningSettings(Settings):
 
 class RewindSettings(Settings):
     iteration: Annotated[int, Field(ge=0)] = Field(
-        0, description="the rewind point: tickets return to the weights of this iteration and train on from it"
+        0,
+        description="the rewind point: tickets return to the weights of this iteration and train on from it",
     )
 
 
@@ -120,9 +126,9 @@ class Experiment(Settings):
     training: TrainingSettings = Field(description="how it is trained")
     pruning: PruningSettings = Field(description="how it is pruned")
     rewind: RewindSettings = RewindSettings()
-    arms: Annotated[
-        tuple[Literal["ticket", "reinit"], ...], BeforeValidator(_sequence), AfterValidator(_distinct)
-    ] = Field(("ticket", "reinit"), description="what is trained in each round: ticket, and its controls")
+    arms: Annotated[tuple[Literal["ticket", "reinit"], ...], BeforeValidator(_sequence), AfterValidator(_distinct)] = (
+        Field(("ticket", "reinit"), description="what is trained in each round: ticket, and its controls")
+    )
     replicates: Count = Field(description="how many seeds `lth run` takes")
     seed: Annotated[int, Field(ge=0)] = Field(0, description="the root of every random stream")
     branch_of: Branch | None = Field(None, description="take over another experiment's rounds below `round`")
@@ -148,4 +154,3 @@ class FieldFault(ValueError):
     def __init__(self, field: str, value: object, expected: str):
         super().__init__(expected)
         self.field, self.value, self.expected = field, value, expected
-

@@ -19,7 +19,9 @@ def parse(text: str, file: str) -> tuple[dict[str, Any], dict[str, int]]:
     """
     try:
         if any(isinstance(token, yaml.AliasToken) for token in yaml.scan(text)):
-            raise CardError(file, [Fault("", MISSING, "YAML aliases (*name) are not used in cards; write the values out")])
+            raise CardError(
+                file, [Fault("", MISSING, "YAML aliases (*name) are not used in cards; write the values out")]
+            )
         node = yaml.compose(text, Loader=yaml.SafeLoader)
         content = yaml.safe_load(text)
     except (yaml.YAMLError, ValueError, RecursionError) as error:
@@ -28,7 +30,10 @@ def parse(text: str, file: str) -> tuple[dict[str, Any], dict[str, int]]:
         problem = getattr(error, "problem", None) or str(error) or "it is nested too deeply"
         raise CardError(file, [Fault("", MISSING, f"{place}not readable as YAML: {problem}")]) from error
     if not isinstance(content, dict):
-        raise CardError(file, [Fault("", MISSING, "a card is a mapping of settings, such as 'data: …'; see `lth show digits`")])
+        raise CardError(
+            file,
+            [Fault("", MISSING, "a card is a mapping of settings, such as 'data: …'; see `lth show digits`")],
+        )
     lines: dict[str, int] = {}
     _collect(node, "", lines, file)
     return content, lines

@@ -45,7 +45,9 @@ def check_specs(stage: Stage, round: int) -> list[AssetCheckSpec]:
     return specs
 
 
-def run_checks(stage: Stage, round: int, workshop: Workshop, chain: Chain, products: dict[Step, Product]) -> list[AssetCheckResult]:
+def run_checks(
+    stage: Stage, round: int, workshop: Workshop, chain: Chain, products: dict[Step, Product]
+) -> list[AssetCheckResult]:
     from lth_pipeline.lottery.pruning import masks
     from lth_pipeline.recipes.steps import weights_of
 
@@ -57,13 +59,17 @@ def run_checks(stage: Stage, round: int, workshop: Workshop, chain: Chain, produ
     trained = [tensors(step) for step in products] if stage.trains else []
     if stage.name == "mask":
         rung, counts = chain.rung(round), masks.counts(mask)
-        wanted = sum(counts[name] for name in rung.ranked) == rung.keep[""] if rung.ranked else counts == dict(rung.keep)
+        wanted = (
+            sum(counts[name] for name in rung.ranked) == rung.keep[""] if rung.ranked else counts == dict(rung.keep)
+        )
         passed["counts_follow_the_ladder"] = wanted
         passed["inside_the_mask_before"] = round == 1 or masks.is_subset(mask, tensors(Step("mask", round - 1)))
         passed["no_layer_is_empty"] = all(counts.values())
     elif stage.name == "ticket":
         ticket = tensors(Step("ticket", round))
-        passed["survivors_equal_the_rewind_point"] = masks.survivors_equal(mask, ticket, tensors(chain.rewind_weights(round)))
+        passed["survivors_equal_the_rewind_point"] = masks.survivors_equal(
+            mask, ticket, tensors(chain.rewind_weights(round))
+        )
         passed["pruned_weights_are_zero"] = masks.pruned_are_zero(mask, ticket)
     if stage.trains:
         passed["weights_are_finite"] = all(bool(t.isfinite().all()) for weights in trained for t in weights.values())
@@ -78,5 +84,7 @@ def run_checks(stage: Stage, round: int, workshop: Workshop, chain: Chain, produ
         twice = [product for product in products.values() if product.same_bits is not None]
         same = all(product.same_bits for product in twice)
         metadata = {"computed twice": len(twice)}
-        results.append(AssetCheckResult(passed=same, check_name=REPRODUCIBLE, severity=AssetCheckSeverity.WARN, metadata=metadata))
+        results.append(
+            AssetCheckResult(passed=same, check_name=REPRODUCIBLE, severity=AssetCheckSeverity.WARN, metadata=metadata)
+        )
     return results

@@ -55,7 +55,12 @@ def process_tag() -> str:
 
 def close_dead_runs(instance: DagsterInstance) -> list[str]:
     """Mark as failed the runs that a process of `lth run` on this machine left when it was killed; gives their ids."""
-    unfinished = [DagsterRunStatus.NOT_STARTED, DagsterRunStatus.STARTING, DagsterRunStatus.STARTED, DagsterRunStatus.CANCELING]
+    unfinished = [
+        DagsterRunStatus.NOT_STARTED,
+        DagsterRunStatus.STARTING,
+        DagsterRunStatus.STARTED,
+        DagsterRunStatus.CANCELING,
+    ]
     closed = []
     for run in instance.get_runs(RunsFilter(statuses=unfinished)):
         host, _, process = run.tags.get(PROCESS_TAG, "").rpartition(".")[0].rpartition(".")

@@ -16,10 +16,13 @@ EVERY_ROUND = "every_round"
 
 def jobs(cards: Mapping[str, Experiment], deepest: int) -> list[UnresolvedAssetJobDefinition]:
     per_card = [
-        _rounds_job(name, card.pruning.rounds, card.description, {"lth/experiment": name}) for name, card in cards.items()
+        _rounds_job(name, card.pruning.rounds, card.description, {"lth/experiment": name})
+        for name, card in cards.items()
     ]
     through_all = _rounds_job(EVERY_ROUND, deepest, "Every round that there are assets for, for any experiment.", {})
-    of_results = define_asset_job("gather_results", AssetSelection.assets(results.NAME), description="Table, figures and report.")
+    of_results = define_asset_job(
+        "gather_results", AssetSelection.assets(results.NAME), description="Table, figures and report."
+    )
     return [*per_card, through_all, of_results]
 
 

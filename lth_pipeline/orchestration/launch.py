@@ -49,7 +49,15 @@ def run_tasks(tasks: Sequence[Task], workers: int) -> Iterator[Event]:
                     task, process = running.pop(connection)
                     process.join()
                     if process.exitcode:
-                        yield "done", {"task": task, "success": False, "run_id": "", "errors": [_death(process.exitcode)]}
+                        yield (
+                            "done",
+                            {
+                                "task": task,
+                                "success": False,
+                                "run_id": "",
+                                "errors": [_death(process.exitcode)],
+                            },
+                        )
                     continue
                 yield event
     finally:
@@ -80,7 +88,11 @@ def _start(context, task: Task):
 
 
 def _death(exit_code: int) -> str:
-    return f"its process was killed ({signal.Signals(-exit_code).name})" if exit_code < 0 else f"its process ended with status {exit_code}"
+    return (
+        f"its process was killed ({signal.Signals(-exit_code).name})"
+        if exit_code < 0
+        else f"its process ended with status {exit_code}"
+    )
 
 
 def _work(connection: Connection, task: Task, environment: dict[str, str]) -> None:

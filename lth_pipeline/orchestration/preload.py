@@ -4,13 +4,13 @@ import torch
 
 torch.set_num_threads(1)  # two spinning OpenMP threads on shared cores cost up to 12 times
 
-import matplotlib.backends.backend_agg  # noqa: E402, F401
+import matplotlib.backends.backend_agg  # noqa: E402
 import matplotlib.figure  # noqa: E402, F401
 import mlflow  # noqa: E402, F401
 import pandas  # noqa: E402, F401
 import safetensors.torch  # noqa: E402, F401
 import sklearn.datasets  # noqa: E402, F401
-import torch._dynamo  # noqa: E402, F401  (torch.optim imports it at its first step: one second)
+import torch._dynamo  # noqa: E402  (torch.optim imports it at its first step: one second)
 
 from lth_pipeline.orchestration import jobs, results, rounds  # noqa: E402, F401
 from lth_pipeline.recipes import steps  # noqa: E402, F401

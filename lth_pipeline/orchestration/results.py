@@ -51,7 +51,9 @@ def results_asset(cards: Mapping[str, Experiment], deepest: int, reports: Path) 
     return results
 
 
-def identity(cards: Mapping[str, Experiment], name: str, workshop: Workshop, deepest: int) -> tuple[list[dict[str, Any]], str]:
+def identity(
+    cards: Mapping[str, Experiment], name: str, workshop: Workshop, deepest: int
+) -> tuple[list[dict[str, Any]], str]:
     """(rows, recipe id): what the results of experiment `name` are made of as the store stands."""
     from lth_pipeline.recipes.results import gather
 
@@ -70,7 +72,9 @@ def table(cards: Mapping[str, Experiment], name: str, workshop: Workshop, tracke
     return results_table(rows, run_ids(tracker, name))
 
 
-def _materialise(context, compute: Compute, tracking: Tracking, cards, deepest: int, reports: Path) -> MaterializeResult:
+def _materialise(
+    context, compute: Compute, tracking: Tracking, cards, deepest: int, reports: Path
+) -> MaterializeResult:
     from lth_pipeline.files import write_atomically
     from lth_pipeline.reports import bundle
     from lth_pipeline.reports.drawing import markdown_picture
@@ -81,7 +85,10 @@ def _materialise(context, compute: Compute, tracking: Tracking, cards, deepest: 
     _, recipe = identity(cards, name, compute.workshop(), deepest)
     frame = table(cards, name, compute.workshop(), tracker, deepest)
     if frame.empty:
-        raise Failure(f"{name} has no trained round yet; materialise its rounds first, or: lth run {name}", allow_retries=False)
+        raise Failure(
+            f"{name} has no trained round yet; materialise its rounds first, or: lth run {name}",
+            allow_retries=False,
+        )
     files = bundle.results_files(experiment, frame)
     folder = reports / name
     for file, content in files.items():
@@ -89,7 +96,11 @@ def _materialise(context, compute: Compute, tracking: Tracking, cards, deepest: 
             write_atomically(folder / file, content)
         except OSError as error:
             raise Failure(f"{folder / file}: cannot be written ({error.strerror})", allow_retries=False) from error
-    tags = {"lth.dagster_run": context.run.run_id, "lth.dagster_url": tracking.dagster_run_url(context.run.run_id), "lth.recipe": recipe}
+    tags = {
+        "lth.dagster_run": context.run.run_id,
+        "lth.dagster_url": tracking.dagster_run_url(context.run.run_id),
+        "lth.recipe": recipe,
+    }
     run_id = log_results(tracker, name, experiment.description, files, tags)
     version = hashlib.sha256(frame.drop(columns=["seconds", "mlflow_run_id"]).to_csv(index=False).encode()).hexdigest()
     return MaterializeResult(
@@ -100,8 +111,12 @@ def _materialise(context, compute: Compute, tracking: Tracking, cards, deepest: 
             "deepest round": int(frame["round"].max()),
             "dagster/row_count": len(frame),
             "table": MetadataValue.md(bundle.markdown_table(frame)),
-            "test accuracy": MetadataValue.md(markdown_picture(files["accuracy_by_density.png"], "test accuracy by density")),
-            "early stop": MetadataValue.md(markdown_picture(files["early_stop_by_density.png"], "early-stop iteration by density")),
+            "test accuracy": MetadataValue.md(
+                markdown_picture(files["accuracy_by_density.png"], "test accuracy by density")
+            ),
+            "early stop": MetadataValue.md(
+                markdown_picture(files["early_stop_by_density.png"], "early-stop iteration by density")
+            ),
             "report": MetadataValue.path(str(folder / "report.html")),
             "CSV": MetadataValue.path(str(folder / "results.csv")),
             "MLflow run": MetadataValue.url(tracker.run_url(name, run_id)),

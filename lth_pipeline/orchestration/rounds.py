@@ -77,9 +77,15 @@ def plain_failures() -> Iterator[None]:
         raise
 
 
-def _materialise(context, compute: Compute, tracking: Tracking, chain: Chain, stage: Stage, round: int) -> MaterializeResult:
+def _materialise(
+    context, compute: Compute, tracking: Tracking, chain: Chain, stage: Stage, round: int
+) -> MaterializeResult:
     workshop = compute.workshop()
-    workshop.made_by = {"experiment": chain.name, "replicate": chain.replicate, "dagster_run": context.run.run_id}
+    workshop.made_by = {
+        "experiment": chain.name,
+        "replicate": chain.replicate,
+        "dagster_run": context.run.run_id,
+    }
     steps = stage.steps(chain, round)
     if stage.trains:
         done = [trainings.train(context, compute, tracking, chain, step) for step in steps]
@@ -118,7 +124,9 @@ def _training_metadata(tracking: Tracking, chain: Chain, done: list[trainings.Tr
         prefix = "" if len(done) == 1 else f"{trained.step.arm}: "
         facts = trained.facts
         shown |= {
-            f"{prefix}test accuracy at early stop": MetadataValue.float(round_to(facts["test_accuracy_at_early_stop"], 6)),
+            f"{prefix}test accuracy at early stop": MetadataValue.float(
+                round_to(facts["test_accuracy_at_early_stop"], 6)
+            ),
             f"{prefix}test accuracy at end": MetadataValue.float(round_to(facts["test_accuracy_at_end"], 6)),
             f"{prefix}train accuracy at end": MetadataValue.float(round_to(facts["train_accuracy_at_end"], 6)),
             f"{prefix}early-stop iteration": MetadataValue.int(facts["early_stop_iteration"]),
@@ -135,7 +143,9 @@ def _origin_metadata(chain: Chain, products: dict[Step, Product], round: int) ->
     came = []
     for product in products.values():
         if product.computed:
-            again = {None: "", True: ", again, with the same bits", False: ", again, with OTHER bits"}[product.same_bits]
+            again = {None: "", True: ", again, with the same bits", False: ", again, with OTHER bits"}[
+                product.same_bits
+            ]
             came.append(f"computed{again}")
         else:
             came.append(f"found in the store: made for {trainings.origin(product)}")

@@ -117,11 +117,15 @@ def _state(
     stale = [name for name in (asset_name(*read) for read in stage.reads(round)) if above[name].state != "fresh"]
     if stale:
         return "stale", f"follows {', '.join(stale)}"
-    return "stale", "; ".join(_changes(chain, step, workshop, tags, seen) for step in steps) or "its card has other controls now"
+    return "stale", "; ".join(
+        _changes(chain, step, workshop, tags, seen) for step in steps
+    ) or "its card has other controls now"
 
 
 def _changes(chain: Chain, step, workshop: Workshop, tags: dict[str, str], seen: Seen) -> str:
-    recipe = chain.recipe(step, lambda source: product.version if (product := workshop.look_up(chain, source, seen)) else None)
+    recipe = chain.recipe(
+        step, lambda source: product.version if (product := workshop.look_up(chain, source, seen)) else None
+    )
     if recipe is None:
         return "an artifact that it reads is gone from the store"
     if recipe.id == tags.get(RECIPE_TAG):

@@ -39,7 +39,14 @@ def train(context: AssetExecutionContext, compute: Compute, tracking: Tracking, 
 
     def on_row(of: Step, row: dict[str, float], total: int) -> None:
         narrator.row(row["iteration"], total)
-        tell("row", replicate=chain.replicate, round=of.round, arm=of.arm, iteration=row["iteration"], total=total)
+        tell(
+            "row",
+            replicate=chain.replicate,
+            round=of.round,
+            arm=of.arm,
+            iteration=row["iteration"],
+            total=total,
+        )
         if of == step:
             logger.row(row)
             workshop.made_by["mlflow_run"] = logger.run_id
@@ -53,7 +60,11 @@ def train(context: AssetExecutionContext, compute: Compute, tracking: Tracking, 
     finally:
         workshop.on_row = None
         workshop.made_by.pop("mlflow_run", None)
-    facts = {**product.facts, "density": chain.rung(step.round).density, "weights": chain.rung(step.round).weights}
+    facts = {
+        **product.facts,
+        "density": chain.rung(step.round).density,
+        "weights": chain.rung(step.round).weights,
+    }
     tensors = workshop.store.load(product.version)
     rows = rows_of(tensors)
     drawn = picture({step.arm: rows}, {step.arm: facts}, title(chain, step))
@@ -72,7 +83,11 @@ def train(context: AssetExecutionContext, compute: Compute, tracking: Tracking, 
 def origin(product: Product) -> str:
     """Whose work a product is, in words."""
     made_by = product.record["made_by"]
-    return f"{made_by['experiment']}, replicate {made_by['replicate']}, {made_by['step']}" if "experiment" in made_by else made_by["step"]
+    return (
+        f"{made_by['experiment']}, replicate {made_by['replicate']}, {made_by['step']}"
+        if "experiment" in made_by
+        else made_by["step"]
+    )
 
 
 def joint_picture(trainings: list[Trained], title: str) -> bytes:
@@ -91,7 +106,8 @@ def picture(curves: dict[str, list[dict[str, float]]], facts: dict[str, dict[str
 
 
 def title(chain: Chain, step: Step) -> str:
-    return f"{chain.name} · replicate {chain.replicate} · round {step.round} · {100 * chain.rung(step.round).density:.1f} %"
+    density = 100 * chain.rung(step.round).density
+    return f"{chain.name} · replicate {chain.replicate} · round {step.round} · {density:.1f} %"
 
 
 def _lineage(context: AssetExecutionContext, tracking: Tracking, chain: Chain, step: Step, tracker) -> dict[str, str]:
@@ -119,7 +135,13 @@ def _params(chain: Chain, step: Step) -> dict[str, Any]:
     owner = chain.owner(step.round)
     settings = owner.model_dump(mode="json", exclude={"name", "description", "branch_of", "replicates", "arms"})
     flat = dict(flatten(settings))
-    return {**flat, "replicate": chain.replicate, "round": step.round, "arm": step.arm, "density": chain.rung(step.round).density}
+    return {
+        **flat,
+        "replicate": chain.replicate,
+        "round": step.round,
+        "arm": step.arm,
+        "density": chain.rung(step.round).density,
+    }
 
 
 def flatten(settings: dict[str, Any], prefix: str = ""):
@@ -143,11 +165,17 @@ def _files(workshop, chain: Chain, step: Step, product: Product, tensors, rows, 
     mask = workshop.store.load(product.recipe.inputs["mask"]) if step.round else masks.ones(chain.model())
     sizes = {name: tensor.numel() for name, tensor in mask.items()}
     layers = {name: (count, sizes[name]) for name, count in masks.counts(mask).items()}
-    links = {"Dagster run": tags["lth.dagster_url"], "data version": f"`{product.version}`", "recipe": f"`{product.recipe.id}`"}
+    links = {
+        "Dagster run": tags["lth.dagster_url"],
+        "data version": f"`{product.version}`",
+        "recipe": f"`{product.recipe.id}`",
+    }
     if "lth.mask_from_run" in tags:
         links["mask pruned from MLflow run"] = f"`{tags['lth.mask_from_run']}`"
     if "lth.reused_from" in tags:
-        links["not trained again, reused from"] = f"{tags['lth.reused_from']} (MLflow run `{tags['lth.reused_from_run']}`)"
+        links["not trained again, reused from"] = (
+            f"{tags['lth.reused_from']} (MLflow run `{tags['lth.reused_from_run']}`)"
+        )
     head = title(chain, step)
     return {
         "mask.safetensors": save(mask),

@@ -112,10 +112,22 @@ class Chain:
                 return {"keep": dict(rung.keep), **({"ranked": list(rung.ranked)} if rung.ranked else {})}
             case "trained":
                 start = {"start": self.start(step)} if self.start(step) else {}
-                return {**network, **draw, **start, "data": _set(experiment.data), "training": _set(experiment.training)}
+                return {
+                    **network,
+                    **draw,
+                    **start,
+                    "data": _set(experiment.data),
+                    "training": _set(experiment.training),
+                }
             case "rewind_weights":
                 stop = {"stop": step.iteration}
-                return {**network, **draw, **stop, "data": _set(experiment.data), "training": _set(experiment.training)}
+                return {
+                    **network,
+                    **draw,
+                    **stop,
+                    "data": _set(experiment.data),
+                    "training": _set(experiment.training),
+                }
         return {}
 
     def _rung(self, round: int) -> Rung:

@@ -40,7 +40,11 @@ def _data_faults(experiment: Experiment) -> list[Fault]:
 def _kind_faults(experiment: Experiment) -> list[Fault]:
     kinds = {layer.kind for layer in model_of(experiment).layers}
     return [
-        Fault(f"pruning.rates.{kind}", value, f"has no effect: {experiment.model.name} has no {kind} layers, only {', '.join(sorted(kinds))}")
+        Fault(
+            f"pruning.rates.{kind}",
+            value,
+            f"has no effect: {experiment.model.name} has no {kind} layers, only {', '.join(sorted(kinds))}",
+        )
         for kind, value in experiment.pruning.rates.items()
         if kind not in kinds
     ]
@@ -54,13 +58,32 @@ def _branch_faults(experiment: Experiment, cards: Mapping[str, Experiment]) -> l
         return [Fault("branch_of.round", branch.round, expected)]
     before = owner(cards, parent.name, branch.round - 1)
     if model_of(before).layers != model_of(experiment).layers:
-        return [Fault("model", experiment.model.name, f"a branch keeps the network and the image shape of {parent.name}, whose masks it takes over")]
+        return [
+            Fault(
+                "model",
+                experiment.model.name,
+                f"a branch keeps the network and the image shape of {parent.name}, whose masks it takes over",
+            )
+        ]
     if before.pruning.scope == "global" and experiment.pruning.scope == "layerwise" and branch.round > 1:
-        return [Fault("pruning.scope", "layerwise", f"cannot follow the global rounds of {parent.name}: how much is left in each layer is not known beforehand")]
+        return [
+            Fault(
+                "pruning.scope",
+                "layerwise",
+                f"cannot follow the global rounds of {parent.name}: "
+                f"how much is left in each layer is not known beforehand",
+            )
+        ]
     own = ("data", "model", "training", "rewind", "arms", "seed")
     same = all(getattr(parent, field) == getattr(experiment, field) for field in own)
     if same and parent.pruning.model_copy(update={"rounds": experiment.pruning.rounds}) == experiment.pruning:
-        return [Fault("branch_of.experiment", parent.name, "this branch changes nothing; change a setting, or run the parent")]
+        return [
+            Fault(
+                "branch_of.experiment",
+                parent.name,
+                "this branch changes nothing; change a setting, or run the parent",
+            )
+        ]
     return []
 
 
@@ -74,6 +97,8 @@ def _ladder_faults(experiment: Experiment, cards: Mapping[str, Experiment]) -> l
         empty = [name for name, count in rung.keep.items() if count < least]
         if empty:
             what = empty[0] or "the network"
-            expected = f"prunes {what} away whole in round {rung.round}; give at most {rung.round - 1} rounds, or lower rates"
+            expected = (
+                f"prunes {what} away whole in round {rung.round}; give at most {rung.round - 1} rounds, or lower rates"
+            )
             return [Fault("pruning.rounds", pruning.rounds, expected)]
     return []

@@ -28,9 +28,7 @@ Made = tuple[dict[str, torch.Tensor], dict[str, Any]]  # tensors, facts
 def compute(workshop: Workshop, chain: Chain, step: Step, recipe: Recipe) -> Made:
     """(tensors, facts) of `step`. Facts are what tables show: derived from the tensors, or timings."""
     torch.set_num_threads(workshop.threads)
-    inputs = {
-        name: workshop.store.load(version) for name, version in recipe.inputs.items() if name != "data"
-    }
+    inputs = {name: workshop.store.load(version) for name, version in recipe.inputs.items() if name != "data"}
     match step.kind:
         case "initial_weights":
             return _fresh_weights(chain, step), {}

@@ -57,7 +57,9 @@ class Store:
             if sealed["sha256"] != _seal(record):
                 raise ValueError("its checksum does not fit")
         except (ValueError, KeyError, TypeError) as error:
-            raise StoreError(f"{path}: is damaged ({error}); remove the file and run again, and the step is computed anew") from error
+            raise StoreError(
+                f"{path}: is damaged ({error}); remove the file and run again, and the step is computed anew"
+            ) from error
         return record if self.object_path(record["version"]).is_file() else None
 
     def save(self, recipe: Recipe, tensors: Mapping[str, torch.Tensor], **notes: Any) -> Record:
@@ -148,7 +150,9 @@ def _read(path: Path) -> dict[str, torch.Tensor]:
 
 
 def _damaged(path: Path, why: str) -> StoreError:
-    return StoreError(f"{path}: is damaged ({why}); remove the file and run again, and the step that makes it is computed anew")
+    return StoreError(
+        f"{path}: is damaged ({why}); remove the file and run again, and the step that makes it is computed anew"
+    )
 
 
 def _seal(record: Record) -> str:

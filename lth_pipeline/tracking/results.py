@@ -10,7 +10,9 @@ from lth_pipeline.tracking.runs import search
 from lth_pipeline.tracking.tracker import Tracker
 
 
-def log_results(tracker: Tracker, experiment: str, description: str, files: Mapping[str, bytes], tags: Mapping[str, str]) -> str:
+def log_results(
+    tracker: Tracker, experiment: str, description: str, files: Mapping[str, bytes], tags: Mapping[str, str]
+) -> str:
     """Log `files` as a new run; earlier ones are marked superseded. Gives its id."""
     kind = {"lth.kind": "results", "lth.experiment": experiment}
     before = search(tracker, experiment, {**kind, "lth.status": "current"}, description)

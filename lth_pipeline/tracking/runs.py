@@ -78,6 +78,10 @@ def run_ids(tracker: Tracker, experiment: str) -> dict[tuple[int, int, str], str
     """{(replicate, round, arm): run id} of the current runs of an experiment."""
     current = search(tracker, experiment, {"lth.kind": "round", "lth.status": "current"})
     return {
-        (int(run.data.tags["lth.replicate"]), int(run.data.tags["lth.round"]), run.data.tags["lth.arm"]): run.info.run_id
+        (
+            int(run.data.tags["lth.replicate"]),
+            int(run.data.tags["lth.round"]),
+            run.data.tags["lth.arm"],
+        ): run.info.run_id
         for run in reversed(current)
     }

@@ -76,7 +76,12 @@ def _log(tracker: Tracker, series: str, round: int, metrics: Mapping[str, float]
 
 
 def _current_rounds(tracker: Tracker, training: Training, arm: str) -> list:
-    tags = {"lth.kind": "round", "lth.replicate": str(training.replicate), "lth.arm": arm, "lth.status": "current"}
+    tags = {
+        "lth.kind": "round",
+        "lth.replicate": str(training.replicate),
+        "lth.arm": arm,
+        "lth.status": "current",
+    }
     return search(tracker, training.experiment, tags)
 
 

@@ -1,23 +1,36 @@
 """`lth run` as a person uses it: real processes, real Dagster runs, killed and gone on."""
 
+import json
 import os
 import signal
+import subprocess
 import time
+from contextlib import suppress
+from pathlib import Path
 
 import pytest
 from dagster import DagsterInstance
 
 from lth_pipeline.orchestration.instance import close_dead_runs
 from lth_pipeline_tests.commands.reading import results, store_versions
-from lth_pipeline_tests.places import SMALL_CARD
+from lth_pipeline_tests.places import SMALL_CARD, Place
 
-#: long enough (about ten seconds a training) to be killed in the middle of one
-SLOW = SMALL_CARD.replace("iterations: 90, evaluate_every: 30", "iterations: 12000, evaluate_every: 500").replace("replicates: 2", "replicates: 1")
+#: long enough (some seconds a training) to be killed in the middle of one
+SLOW = SMALL_CARD.replace("iterations: 90, evaluate_every: 30", "iterations: 6000, evaluate_every: 500").replace(
+    "replicates: 2", "replicates: 1"
+)
 
 
 def test_a_lottery_from_nothing_to_its_table_and_again(place):
     done = place.lth("run", "small")
-    for said in ("ticket−reinit", "winning ticket ends", "report.html", "accuracy_by_density.png", "lth ui", "results.csv"):
+    for said in (
+        "ticket−reinit",
+        "winning ticket ends",
+        "report.html",
+        "accuracy_by_density.png",
+        "lth ui",
+        "results.csv",
+    ):
         assert said in done.stdout
     assert (place.folder / "reports" / "small" / "report.html").is_file()
     versions = store_versions(place)
@@ -27,8 +40,6 @@ def test_a_lottery_from_nothing_to_its_table_and_again(place):
 
 
 def test_two_homes_hold_the_same_versions(place, tmp_path_factory):
-    from lth_pipeline_tests.places import Place
-
     other = Place(tmp_path_factory.mktemp("other"))
     other.card("small", SMALL_CARD)
     for home in (place, other):
@@ -38,15 +49,22 @@ def test_two_homes_hold_the_same_versions(place, tmp_path_factory):
     assert {row["round"] for row in results(place, "small")} == {"0", "1"}
 
 
-@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
-def test_a_run_that_is_stopped_in_the_middle_of_a_round_goes_on_from_there(place, how, tmp_path_factory):
-    from lth_pipeline_tests.places import Place
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory) -> dict[str, str]:
+    """The versions of the slow card, run without a stop."""
+    home = Place(tmp_path_factory.mktemp("undisturbed"))
+    home.card("slow", SLOW)
+    home.lth("run", "slow", "--through", "1")
+    return store_versions(home)
 
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
+def test_a_run_that_is_stopped_in_the_middle_of_a_round_goes_on_from_there(place, how, undisturbed):
     place.card("slow", SLOW)
     process = place.start("run", "slow", "--through", "1")
     wait_until(lambda: len(trained(place)) >= 1 and list((place.store / "recipes").rglob("*.json")), process)
     before = trained(place)
-    time.sleep(1.0)  # into the training after it
+    time.sleep(0.7)  # into the training after it
     if how == signal.SIGKILL:
         kill_all(process, place)
     else:
@@ -64,16 +82,11 @@ def test_a_run_that_is_stopped_in_the_middle_of_a_round_goes_on_from_there(place
     if how == signal.SIGKILL:
         assert "was killed earlier" in done.stdout
 
-    undisturbed = Place(tmp_path_factory.mktemp("undisturbed"))
-    undisturbed.card("slow", SLOW)
-    undisturbed.lth("run", "slow", "--through", "1")
-    assert store_versions(place) == store_versions(undisturbed)
+    assert store_versions(place) == undisturbed
 
 
 def trained(place) -> dict[str, float]:
     """{recipe of a finished training: when its record was written}."""
-    import json
-
     found = {}
     for path in (place.store / "recipes").rglob("[!.]*.json"):
         if json.loads(path.read_text())["record"]["recipe"]["kind"] == "trained":
@@ -91,21 +104,17 @@ def wait_until(condition, process, seconds: float = 90) -> None:
 
 def kill_all(process, place) -> None:
     """As a power cut: `lth run`, its fork server and its workers, none of which may tidy up."""
-    import subprocess
-
     found = subprocess.run(["pgrep", "-f", "lth_pipeline"], capture_output=True, text=True).stdout.split()
     mine = [int(pid) for pid in found if belongs_to(int(pid), place)]
     assert process.pid in mine and len(mine) >= 2
     for pid in mine:
-        try:
+        with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
 
 
 def belongs_to(pid: int, place) -> bool:
     try:
-        environment = open(f"/proc/{pid}/environ", "rb").read().split(b"\0")
+        environment = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
     except OSError:
         return False
     return f"LTH_HOME={place.folder}".encode() in environment

@@ -30,7 +30,9 @@ def test_other_files_are_no_cards(tmp_path):
         pytest.param(
             changed("[30,", "[!!python/object:os.system x,"), "line 7: not readable as YAML", id="object"
         ),
-        pytest.param(changed("[30,", "[2001-99-99,"), "not readable as YAML: month must be in", id="no such day"),
+        pytest.param(
+            changed("[30,", "[2001-99-99,"), "not readable as YAML: month must be in", id="no such day"
+        ),
         pytest.param("a: " + "[" * 3000, "not readable as YAML", id="nested too deeply"),
         pytest.param("", "a card is a mapping of settings", id="empty"),
         pytest.param("# only a comment\n", "a card is a mapping of settings", id="comment"),
@@ -40,9 +42,7 @@ def test_other_files_are_no_cards(tmp_path):
         pytest.param(GOOD + "#" * MAX_BYTES, f"more than {MAX_BYTES:,} bytes", id="too large"),
         pytest.param(GOOD.encode() + b"# \xff\n", f"not UTF-8 text (byte {len(GOOD) + 2})", id="not UTF-8"),
         pytest.param(GOOD.encode("utf-16"), "not UTF-8 text (byte 0)", id="UTF-16"),
-        pytest.param(
-            GOOD + "1: 2\n", f"line {line_of(GOOD, 'replicates') + 1}: 1 = 2: Keys", id="key no text"
-        ),
+        pytest.param(GOOD + "1: 2\n", f"line {line_of(GOOD, 'replicates') + 1}: 1", id="key no text"),
     ],
 )
 def test_what_is_not_a_card_is_refused_by_name(tmp_path, text, complaint):

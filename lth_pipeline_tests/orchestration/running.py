@@ -20,7 +20,9 @@ def opened():
         yield build_definitions(home), instance
 
 
-def materialise(definitions, instance: DagsterInstance, experiment: str, replicate: int, assets=None, run_config=None, job=None):
+def materialise(
+    definitions, instance: DagsterInstance, experiment: str, replicate: int, assets=None, run_config=None, job=None
+):
     """Run `assets` (all of the card's job where left out) of one partition; gives Dagster's result."""
     return definitions.resolve_job_def(job or experiment).execute_in_process(
         instance=instance,
@@ -39,7 +41,9 @@ def gather(definitions, instance, experiment: str):
 
 def materialisations(result) -> dict:
     """{asset name: AssetMaterialization} of a run."""
-    return {event.asset_key.to_user_string(): event.materialization for event in result.get_asset_materialization_events()}
+    return {
+        event.asset_key.to_user_string(): event.materialization for event in result.get_asset_materialization_events()
+    }
 
 
 def versions(result) -> dict[str, str]:

@@ -20,7 +20,9 @@ assert lth_pipeline.definitions.defs.resolve_asset_graph()
 heavy = {"torch", "mlflow", "pandas", "matplotlib", "sklearn"} & set(sys.modules)
 assert not heavy, heavy
 """
-    done = subprocess.run([sys.executable, "-W", "error", "-c", program], cwd=PROJECT, env=place.env, capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", program], cwd=PROJECT, env=place.env, capture_output=True, text=True
+    )
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
 
@@ -36,7 +38,11 @@ assert not heavy, heavy
 def test_both_doors_open(command, place):
     done = subprocess.run(command, cwd=PROJECT, env=place.env, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
-    warnings = [line for line in (done.stdout + done.stderr).splitlines() if "arning" in line and "SupersessionWarning" not in line]
+    warnings = [
+        line
+        for line in (done.stdout + done.stderr).splitlines()
+        if "arning" in line and "SupersessionWarning" not in line
+    ]
     assert not warnings  # Dagster's own about `dagster definitions` aside
 
 
@@ -61,8 +67,13 @@ def test_the_rounds_are_one_graph_over_one_partitions_definition(inside):
     assert {"digits|0", "small|9", "lenet_mnist|4"} <= set(partitions.get_partition_keys())
     parents = {key.to_user_string() for key in graph.get(AssetKey("r03_mask")).parent_keys}
     assert parents == {"r02_trained", "r02_mask"}
-    assert {key.to_user_string() for key in graph.get(AssetKey("r03_ticket")).parent_keys} == {"r03_mask", "r00_rewind_weights"}
-    assert {graph.get(AssetKey(f"r03_{stage}")).group_name for stage in ("mask", "ticket", "trained", "control")} == {"round_03"}
+    assert {key.to_user_string() for key in graph.get(AssetKey("r03_ticket")).parent_keys} == {
+        "r03_mask",
+        "r00_rewind_weights",
+    }
+    assert {graph.get(AssetKey(f"r03_{stage}")).group_name for stage in ("mask", "ticket", "trained", "control")} == {
+        "round_03"
+    }
 
 
 def test_the_deepest_round_and_the_replicates_can_be_raised(inside, monkeypatch):
@@ -77,4 +88,6 @@ def test_every_card_has_a_job_through_its_own_rounds(inside):
     definitions = build_definitions(find_home())
     keys = definitions.resolve_job_def("small").asset_layer.executable_asset_keys
     assert {key.to_user_string()[:3] for key in keys} == {"r00", "r01", "r02"}
-    assert {"digits", "lenet_mnist", "every_round", "gather_results"} <= {job.name for job in definitions.resolve_all_job_defs()}
+    assert {"digits", "lenet_mnist", "every_round", "gather_results"} <= {
+        job.name for job in definitions.resolve_all_job_defs()
+    }

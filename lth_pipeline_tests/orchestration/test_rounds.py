@@ -50,8 +50,18 @@ def test_a_materialisation_shows_what_a_person_asks_for(lottery):
     *_, result = lottery
     shown = {name: made.metadata for name, made in materialisations(result).items()}
     for name in ("r00_trained", "r02_trained", "r02_control"):
-        assert {"density", "weights", "test accuracy at early stop", "test accuracy at end", "train accuracy at end",
-                "early-stop iteration", "seconds", "iterations a second", "MLflow run", "learning curve"} <= shown[name].keys()
+        assert {
+            "density",
+            "weights",
+            "test accuracy at early stop",
+            "test accuracy at end",
+            "train accuracy at end",
+            "early-stop iteration",
+            "seconds",
+            "iterations a second",
+            "MLflow run",
+            "learning curve",
+        } <= shown[name].keys()
         assert shown[name]["learning curve"].value.startswith("![learning curve](data:image/png;base64,iVBOR")
         assert "workflowType=machine_learning" in shown[name]["MLflow run"].value
     sizes = (64 * 24, 24 * 12, 12 * 10)
@@ -65,9 +75,13 @@ def test_the_invariants_are_checked_in_every_round(lottery):
     checks = {(e.asset_key.to_user_string(), e.check_name): e.passed for e in result.get_asset_check_evaluations()}
     assert all(checks.values())
     for r in ("r01", "r02"):
-        assert {(f"{r}_mask", "inside_the_mask_before"), (f"{r}_mask", "counts_follow_the_ladder"),
-                (f"{r}_ticket", "survivors_equal_the_rewind_point"), (f"{r}_trained", "pruned_weights_are_zero"),
-                (f"{r}_control", "starts_from_other_weights")} <= checks.keys()
+        assert {
+            (f"{r}_mask", "inside_the_mask_before"),
+            (f"{r}_mask", "counts_follow_the_ladder"),
+            (f"{r}_ticket", "survivors_equal_the_rewind_point"),
+            (f"{r}_trained", "pruned_weights_are_zero"),
+            (f"{r}_control", "starts_from_other_weights"),
+        } <= checks.keys()
 
 
 def test_a_broken_invariant_fails_its_check_and_stops_what_lies_below(lottery, monkeypatch):
@@ -75,7 +89,9 @@ def test_a_broken_invariant_fails_its_check_and_stops_what_lies_below(lottery, m
     from lth_pipeline.lottery.pruning import magnitude
 
     honest = magnitude.prune_layerwise
-    monkeypatch.setattr(magnitude, "prune_layerwise", lambda w, m, keep: honest(w, m, {n: c + 1 for n, c in keep.items()}))
+    monkeypatch.setattr(
+        magnitude, "prune_layerwise", lambda w, m, keep: honest(w, m, {n: c + 1 for n, c in keep.items()})
+    )
     _, definitions, instance, _ = lottery
     result = materialise(definitions, instance, "small", 7)
     assert not result.success
@@ -85,7 +101,11 @@ def test_a_broken_invariant_fails_its_check_and_stops_what_lies_below(lottery, m
 
 
 def test_mlflow_has_a_series_for_each_arm_and_a_run_for_each_round(lottery, client):
-    series = {run.data.tags["lth.arm"]: run for run in runs(client, "tags.`lth.kind` = 'series'") if run.data.tags["lth.replicate"] == "0"}
+    series = {
+        run.data.tags["lth.arm"]: run
+        for run in runs(client, "tags.`lth.kind` = 'series'")
+        if run.data.tags["lth.replicate"] == "0"
+    }
     assert series.keys() == {"ticket", "reinit"}
     for arm, run in series.items():
         assert run.info.run_name == f"{'winning ticket' if arm == 'ticket' else 'random reinit'} · replicate 0"
@@ -93,7 +113,9 @@ def test_mlflow_has_a_series_for_each_arm_and_a_run_for_each_round(lottery, clie
             points = client.get_metric_history(run.info.run_id, f"by_round/{metric}")
             assert sorted(point.step for point in points) == [0, 1, 2]
         children = runs(client, f"tags.`mlflow.parentRunId` = '{run.info.run_id}'")
-        assert sorted(child.data.tags["lth.round"] for child in children) == (["0", "1", "2"] if arm == "ticket" else ["1", "2"])
+        assert sorted(child.data.tags["lth.round"] for child in children) == (
+            ["0", "1", "2"] if arm == "ticket" else ["1", "2"]
+        )
         assert all(child.info.status == "FINISHED" for child in children)
 
 
@@ -112,8 +134,16 @@ def test_a_rounds_run_has_curve_parameters_lineage_and_artifacts(lottery, client
     before = client.get_run(tags["lth.mask_from_run"]).data.tags
     assert (before["lth.round"], before["lth.arm"]) == ("1", "ticket")
     names = {entry.path for entry in client.list_artifacts(run.info.run_id)}
-    assert names == {"mask.safetensors", "weights.safetensors", "learning_curve.csv", "learning_curve.png", "summary.md"}
-    summary = (place.folder / "mlflow" / "artifacts" / "small" / run.info.run_id / "artifacts" / "summary.md").read_text()
+    assert names == {
+        "mask.safetensors",
+        "weights.safetensors",
+        "learning_curve.csv",
+        "learning_curve.png",
+        "summary.md",
+    }
+    summary = (
+        place.folder / "mlflow" / "artifacts" / "small" / run.info.run_id / "artifacts" / "summary.md"
+    ).read_text()
     assert "winning ticket" in summary and "fc1.weight" in summary
 
 
@@ -149,7 +179,11 @@ def test_recomputing_a_round_from_scratch_gives_the_same_versions_and_leaves_the
     assert sorted(run.data.tags["lth.status"] for run in attempts) == ["current", "superseded"]
     new, old = sorted(attempts, key=lambda run: run.data.tags["lth.status"])
     assert old.data.tags["lth.superseded_by"] == new.info.run_id
-    series = [run for run in runs(client, "tags.`lth.kind` = 'series' and tags.`lth.arm` = 'ticket'") if run.data.tags["lth.replicate"] == "0"]
+    series = [
+        run
+        for run in runs(client, "tags.`lth.kind` = 'series' and tags.`lth.arm` = 'ticket'")
+        if run.data.tags["lth.replicate"] == "0"
+    ]
     assert sorted(run.data.tags["lth.status"] for run in series) == ["current", "superseded"]
     (current,) = [run for run in series if run.data.tags["lth.status"] == "current"]
     assert new.data.tags["mlflow.parentRunId"] == current.info.run_id

@@ -49,7 +49,11 @@ def changed(cards, **changes) -> dict[str, Experiment]:
 
 
 TRAINED, MASK, TICKET, INITIAL, REINIT = (
-    Step("trained", 2, "ticket"), Step("mask", 2), Step("ticket", 2), Step("initial_weights"), Step("reinit", 2)
+    Step("trained", 2, "ticket"),
+    Step("mask", 2),
+    Step("ticket", 2),
+    Step("initial_weights"),
+    Step("reinit", 2),
 )
 
 
@@ -77,7 +81,11 @@ def test_a_recipe_covers_what_its_step_depends_on_and_nothing_else(cards, change
 
 
 def test_replicates_differ_where_something_is_drawn(cards):
-    same = {step for step in (TRAINED, MASK, TICKET, INITIAL, REINIT) if recipe(cards, "digits", step, 0).id == recipe(cards, "digits", step, 1).id}
+    same = {
+        step
+        for step in (TRAINED, MASK, TICKET, INITIAL, REINIT)
+        if recipe(cards, "digits", step, 0).id == recipe(cards, "digits", step, 1).id
+    }
     assert same == {MASK, TICKET}
 
 

@@ -75,7 +75,11 @@ def test_the_invariants_hold_along_a_whole_chain(cards, tmp_path):
     initial = tensors(Step("initial_weights"))
     before = masks.ones(chain.model())
     for round in (1, 2):
-        mask, ticket, start = tensors(Step("mask", round)), tensors(Step("ticket", round)), tensors(Step("reinit", round))
+        mask, ticket, start = (
+            tensors(Step("mask", round)),
+            tensors(Step("ticket", round)),
+            tensors(Step("reinit", round)),
+        )
         assert masks.is_subset(mask, before)
         assert masks.counts(mask) == dict(chain.rung(round).keep)
         assert masks.survivors_equal(mask, ticket, initial)
@@ -150,8 +154,14 @@ def test_a_branch_may_move_the_rewind_point(place, tmp_path):
     chain = Chain(cards, "later", 0)
     workshop = new_workshop(tmp_path / "s")
     assert chain.rewind_weights(1) == Step("initial_weights")
-    assert workshop.make(chain, Step("ticket", 1)).version == workshop.make(Chain(cards, "small", 0), Step("ticket", 1)).version
-    assert workshop.make(chain, Step("ticket", 2)).version != workshop.make(Chain(cards, "small", 0), Step("ticket", 2)).version
+    assert (
+        workshop.make(chain, Step("ticket", 1)).version
+        == workshop.make(Chain(cards, "small", 0), Step("ticket", 1)).version
+    )
+    assert (
+        workshop.make(chain, Step("ticket", 2)).version
+        != workshop.make(Chain(cards, "small", 0), Step("ticket", 2)).version
+    )
 
 
 def test_global_pruning_keeps_the_ladders_count_over_all_layers(place, tmp_path):
@@ -163,7 +173,9 @@ def test_global_pruning_keeps_the_ladders_count_over_all_layers(place, tmp_path)
     for round_ in (1, 2):
         counts = masks.counts(workshop.store.load(workshop.make(chain, Step("mask", round_)).version))
         assert sum(counts.values()) == round(total * 0.6**round_) == chain.rung(round_).weights
-    assert len({counts[name] / chain.model().layers[i].size for i, name in enumerate(counts)}) == 3  # not layer by layer
+    assert (
+        len({counts[name] / chain.model().layers[i].size for i, name in enumerate(counts)}) == 3
+    )  # not layer by layer
 
 
 def test_look_ups_of_a_deep_chain_are_quick(tmp_path):

@@ -19,7 +19,9 @@ def read_idx(path: Path, dimensions: int) -> torch.Tensor:
         with opened as file:
             head = file.read(4 + 4 * dimensions)
             if len(head) < 4 + 4 * dimensions or head[:4] != bytes([0, 0, 8, dimensions]):
-                raise DataError(f"{path}: not an IDX file of bytes with {dimensions} dimension(s): it begins {head[:4].hex()}")
+                raise DataError(
+                    f"{path}: not an IDX file of bytes with {dimensions} dimension(s): it begins {head[:4].hex()}"
+                )
             shape = struct.unpack(f">{dimensions}I", head[4:])
             if prod(shape) > 2**32:
                 raise DataError(f"{path}: announces {prod(shape):,} bytes, more than any set of this kind has")

@@ -27,18 +27,14 @@ def read_mnist_like(folders: list[Path], torchvision_name: str) -> Raw:
             f"companions in {' or '.join(str(folder) for folder in folders)}.\n"
             f"Put the four files there, or point LTH_DATA_DIR at the folder that holds "
             f"{torchvision_name}/raw; with a network, this fetches them:\n"
-            f"  python -c \"import torchvision; torchvision.datasets.{torchvision_name}("
+            f'  python -c "import torchvision; torchvision.datasets.{torchvision_name}('
             f"'{folders[0].parent.parent}', download=True)\""
         )
     tensors = {
-        part: read_idx(path, dimensions)
-        for path, (part, (_, dimensions)) in zip(paths, FILES.items(), strict=True)
+        part: read_idx(path, dimensions) for path, (part, (_, dimensions)) in zip(paths, FILES.items(), strict=True)
     }
     return Raw(
-        **{
-            part: tensor.unsqueeze(1) if part.endswith("images") else tensor.long()
-            for part, tensor in tensors.items()
-        }
+        **{part: tensor.unsqueeze(1) if part.endswith("images") else tensor.long() for part, tensor in tensors.items()}
     )
 
 

@@ -43,7 +43,9 @@ def _keep_largest(magnitudes: torch.Tensor, alive: torch.Tensor, keep: int, name
         raise PruningError(f"{name}: cannot keep {keep:,} weights, only {len(survivors):,} survive")
     values = magnitudes.flatten()[survivors]
     if not bool(values.isfinite().all()):
-        raise PruningError(f"{name}: the trained weights are not finite; training diverged, try a smaller learning rate")
+        raise PruningError(
+            f"{name}: the trained weights are not finite; training diverged, try a smaller learning rate"
+        )
     largest = values.sort(stable=True, descending=True).indices[:keep]
     chosen = torch.zeros(alive.numel(), dtype=torch.bool)
     chosen[survivors[largest]] = True

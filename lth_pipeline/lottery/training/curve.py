@@ -15,14 +15,14 @@ Row = dict[str, float]
 
 def to_tensors(rows: list[Row]) -> dict[str, torch.Tensor]:
     """{column: tensor (rows,)}."""
-    return {
-        column: torch.tensor([row[column] for row in rows], dtype=_dtype(column)) for column in COLUMNS
-    }
+    return {column: torch.tensor([row[column] for row in rows], dtype=_dtype(column)) for column in COLUMNS}
 
 
 def to_rows(columns: Mapping[str, torch.Tensor]) -> list[Row]:
     """The inverse of `to_tensors`."""
-    return [dict(zip(COLUMNS, values, strict=True)) for values in zip(*(columns[c].tolist() for c in COLUMNS), strict=True)]
+    return [
+        dict(zip(COLUMNS, values, strict=True)) for values in zip(*(columns[c].tolist() for c in COLUMNS), strict=True)
+    ]
 
 
 def early_stop(rows: list[Row]) -> Row:

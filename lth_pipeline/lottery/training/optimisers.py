@@ -7,7 +7,9 @@ from collections.abc import Mapping
 import torch
 
 
-def optimiser(name: str, weights: list[torch.Tensor], learning_rate: float, momentum: float = 0.0) -> torch.optim.Optimizer:
+def optimiser(
+    name: str, weights: list[torch.Tensor], learning_rate: float, momentum: float = 0.0
+) -> torch.optim.Optimizer:
     """Adam (Kingma & Ba 2015, β 0.9 and 0.999) or SGD, both fused: one kernel for all tensors.
 
     Fused Adam halves a LeNet step on a CPU against the default loop over tensors (1.6–2.2 ms for 3.6–4.9).

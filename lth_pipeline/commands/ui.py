@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -75,6 +76,7 @@ def ui(dagster_port: int, mlflow_port: int) -> None:
         commands["MLflow"] = (server, server_settings(home.project / "mlflow" / "server.env"))
         addresses["MLflow"] = f"http://{HOST}:{mlflow_port}"
     processes: dict[str, subprocess.Popen] = {}
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ended politely, it stops both as Ctrl-C does
     try:
         for name, (command, settings) in commands.items():
             log = (logs / f"{name.lower()}.log").open("ab")

@@ -40,7 +40,7 @@ def load_cards(folders: list[Path], check: Check) -> dict[str, Experiment]:
 def _files(folders: list[Path]) -> dict[str, Path]:
     files: dict[str, Path] = {}
     for folder in folders:
-        for path in sorted(folder.glob("*.y*ml")) if folder.is_dir() else []:
+        for path in sorted(folder.glob("[!.]*.y*ml")) if folder.is_dir() else []:
             name = path.stem
             if name in files:
                 raise CardError(
@@ -115,7 +115,9 @@ def _validate(path: Path, content: dict[str, Any], lines: dict[str, int]) -> Exp
 
 
 def _fault(entry: dict[str, Any], path: Path) -> Fault:
-    location = [str(part) for part in entry["loc"] if part != "[key]"]
+    location = [str(part) for part in entry["loc"]]
+    if len(location) > 1 and location[-1] == "[key]" and entry["type"] != "extra_forbidden":
+        location.pop()  # pydantic's mark for "the key, not the value"
     field, value, kind = ".".join(location), entry["input"], entry["type"]
     cause = entry.get("ctx", {}).get("error")
     if isinstance(cause, FieldFault):
@@ -126,6 +128,8 @@ def _fault(entry: dict[str, Any], path: Path) -> Fault:
             MISSING,
             f"the file's name {path.name!r} must be lower-case letters, digits and _, and begin with a letter",
         )
+    if kind == "invalid_key":
+        return Fault(field, MISSING, "keys are words; write it in quotes if it is one")
     if kind == "extra_forbidden":
         known = _keys_at(location[:-1])
         return Fault(field, value, f"unknown key;{_did_you_mean(location[-1], known)}")

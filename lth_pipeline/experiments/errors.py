@@ -34,5 +34,8 @@ MISSING = object()
 
 
 def _short(value: object) -> str:
-    text = repr(value)
+    try:
+        text = repr(value)
+    except ValueError:  # a whole number of thousands of digits
+        return "a huge number"
     return text if len(text) <= 60 else f"{text[:57]}…"

@@ -31,7 +31,7 @@ def _distinct(values: tuple[str, ...]) -> tuple[str, ...]:
     return values
 
 
-Count = Annotated[int, Field(ge=1)]
+Count = Annotated[int, Field(ge=1, le=10**9)]
 Number = Annotated[float, BeforeValidator(_number), Field(allow_inf_nan=False)]
 PositiveNumber = Annotated[Number, Field(gt=0)]
 Rate = Annotated[Number, Field(ge=0, lt=1)]
@@ -84,11 +84,11 @@ class PruningSettings(Settings):
         description="share of the surviving weights pruned in a round, by kind of layer (fc, conv); 0 leaves a kind out"
     )
     output_rate: Rate | None = Field(None, description="rate of the output layer; left out: that of its kind")
-    rounds: Count = Field(description="how often to prune")
+    rounds: Annotated[int, Field(ge=1, le=1000)] = Field(description="how often to prune")
 
     @model_validator(mode="after")
     def _settings_have_an_effect(self) -> PruningSettings:
-        if not any(self.rates.values()):
+        if not any(self.rates.values()) and not self.output_rate:
             raise FieldFault(
                 "rates", self.rates, "prunes nothing; give at least one kind a rate above 0, such as fc: 0.2"
             )
@@ -105,7 +105,7 @@ class PruningSettings(Settings):
 
 
 class RewindSettings(Settings):
-    iteration: Annotated[int, Field(ge=0)] = Field(
+    iteration: Annotated[int, Field(ge=0, le=10**9)] = Field(
         0,
         description="the rewind point: tickets return to the weights of this iteration and train on from it",
     )
@@ -130,7 +130,7 @@ class Experiment(Settings):
         Field(("ticket", "reinit"), description="what is trained in each round: ticket, and its controls")
     )
     replicates: Count = Field(description="how many seeds `lth run` takes")
-    seed: Annotated[int, Field(ge=0)] = Field(0, description="the root of every random stream")
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = Field(0, description="the root of every random stream")
     branch_of: Branch | None = Field(None, description="take over another experiment's rounds below `round`")
 
     @model_validator(mode="after")

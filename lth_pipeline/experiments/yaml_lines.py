@@ -8,7 +8,15 @@ import yaml
 
 from lth_pipeline.experiments.errors import MISSING, CardError, Fault
 
-MAX_BYTES = 1_000_000  # a card is about 1 kB; what is larger is not a card
+OPENING = (
+    yaml.BlockMappingStartToken,
+    yaml.BlockSequenceStartToken,
+    yaml.FlowMappingStartToken,
+    yaml.FlowSequenceStartToken,
+)
+CLOSING = (yaml.BlockEndToken, yaml.FlowMappingEndToken, yaml.FlowSequenceEndToken)
+MAX_DEPTH = 20
+MAX_BYTES = 64_000  # a card is about 1 kB; what is larger is not a card
 
 
 def parse(text: str, file: str) -> tuple[dict[str, Any], dict[str, int]]:
@@ -18,17 +26,15 @@ def parse(text: str, file: str) -> tuple[dict[str, Any], dict[str, int]]:
     lines of them can unfold to gigabytes).
     """
     try:
-        if any(isinstance(token, yaml.AliasToken) for token in yaml.scan(text)):
-            raise CardError(
-                file, [Fault("", MISSING, "YAML aliases (*name) are not used in cards; write the values out")]
-            )
+        _refuse_traps(text, file)
         node = yaml.compose(text, Loader=yaml.SafeLoader)
         content = yaml.safe_load(text)
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
+    except (yaml.YAMLError, ValueError, AttributeError, LookupError, TypeError, RecursionError) as error:
+        # PyYAML's constructors raise what they meet: "!!bool maybe" a KeyError, "!!timestamp noon" an AttributeError
         mark = getattr(error, "problem_mark", None)
-        place = f"line {mark.line + 1}: " if mark else ""
-        problem = getattr(error, "problem", None) or str(error) or "it is nested too deeply"
-        raise CardError(file, [Fault("", MISSING, f"{place}not readable as YAML: {problem}")]) from error
+        lines = {"": mark.line + 1} if mark else {}
+        problem = getattr(error, "problem", None) or str(error) or "a value cannot be made of it"
+        raise CardError(file, [Fault("", MISSING, f"not readable as YAML: {problem}")], lines) from error
     if not isinstance(content, dict):
         raise CardError(
             file,
@@ -37,6 +43,18 @@ def parse(text: str, file: str) -> tuple[dict[str, Any], dict[str, int]]:
     lines: dict[str, int] = {}
     _collect(node, "", lines, file)
     return content, lines
+
+
+def _refuse_traps(text: str, file: str) -> None:
+    depth = 0
+    for token in yaml.scan(text):
+        if isinstance(token, yaml.AliasToken):
+            fault = Fault("", MISSING, "YAML aliases (*name) are not used in cards; write the values out")
+            raise CardError(file, [fault], {"": token.start_mark.line + 1})
+        depth += isinstance(token, OPENING) - isinstance(token, CLOSING)
+        if depth > MAX_DEPTH:
+            fault = Fault("", MISSING, f"is nested more than {MAX_DEPTH} deep; a card is a mapping of mappings")
+            raise CardError(file, [fault], {"": token.start_mark.line + 1})
 
 
 def _collect(node: yaml.Node, path: str, lines: dict[str, int], file: str) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dagster import AssetCheckResult, AssetCheckSeverity, AssetCheckSpec
+import warnings
+
+from dagster import AssetCheckResult, AssetCheckSeverity, AssetCheckSpec, PartitionsDefinition, PreviewWarning
 
 from lth_pipeline.orchestration.stages import Stage, asset_name
 from lth_pipeline.recipes import Chain, Product, Step, Workshop
@@ -32,16 +34,24 @@ CHECKS = {
 REPRODUCIBLE = "recompute_gives_the_same_bits"
 
 
-def check_specs(stage: Stage, round: int) -> list[AssetCheckSpec]:
+def check_specs(stage: Stage, round: int, partitions: PartitionsDefinition) -> list[AssetCheckSpec]:
+    """The checks of an asset, partition by partition: without, Dagster's pages mix the replicates up, and runs side by
+    side make it say that a check was not run."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", PreviewWarning)  # partitions of checks are a preview in 1.13; our pin holds it
+        return _specs(stage, round, partitions)
+
+
+def _specs(stage: Stage, round: int, partitions: PartitionsDefinition) -> list[AssetCheckSpec]:
     name = asset_name(stage.name, round)
     specs = [
-        AssetCheckSpec(check, asset=name, description=says, blocking=True)
+        AssetCheckSpec(check, asset=name, description=says, blocking=True, partitions_def=partitions)
         for check, says in CHECKS.get(stage.name, {}).items()
         if round or check != "pruned_weights_are_zero"  # nothing is pruned in round 0
     ]
     if stage.trains:
         says = "Computed from scratch, it came out the same to the bit (passes where it was not computed twice)."
-        specs.append(AssetCheckSpec(REPRODUCIBLE, asset=name, description=says))
+        specs.append(AssetCheckSpec(REPRODUCIBLE, asset=name, description=says, partitions_def=partitions))
     return specs
 
 

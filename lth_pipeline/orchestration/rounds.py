@@ -43,7 +43,7 @@ def _asset(cards, stage: Stage, round: int, partitions) -> AssetsDefinition:
         description=stage.description,
         group_name=group_name(round),
         partitions_def=partitions,
-        check_specs=check_specs(stage, round),
+        check_specs=check_specs(stage, round, partitions),
         code_version=str(CODE["trained" if stage.trains else stage.name]),
         kinds={"pytorch", "mlflow"} if stage.trains else {"pytorch"},
         tags={"lth/stage": stage.name, "lth/round": str(round)},

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
 from lth_pipeline.experiments import Experiment
 from lth_pipeline.lottery.data import DATASETS
-from lth_pipeline.recipes.ladder import Rung, ladder, model_of
+from lth_pipeline.recipes.ladder import Rung, climb, model_of
 from lth_pipeline.recipes.lineage import owner
 from lth_pipeline.recipes.recipe import Recipe
 
@@ -38,7 +37,8 @@ class Chain:
 
     def __init__(self, cards: Mapping[str, Experiment], name: str, replicate: int):
         self.cards, self.name, self.replicate = cards, name, replicate
-        self.rung = lru_cache(maxsize=None)(self._rung)
+        self._rungs: list[Rung] = []
+        self._climb = climb(cards, name)
 
     def owner(self, round: int) -> Experiment:
         """The experiment whose settings hold in `round`."""
@@ -130,8 +130,11 @@ class Chain:
                 }
         return {}
 
-    def _rung(self, round: int) -> Rung:
-        return ladder(self.cards, self.name, round)[round]
+    def rung(self, round: int) -> Rung:
+        """How many weights are left in `round`."""
+        while len(self._rungs) <= round:
+            self._rungs.append(next(self._climb))
+        return self._rungs[round]
 
     def model(self):
         """The network."""

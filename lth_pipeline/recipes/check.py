@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import islice
 from pathlib import Path
 
 from lth_pipeline import experiments
 from lth_pipeline.experiments import Experiment, Fault
 from lth_pipeline.lottery.data import DATASETS
-from lth_pipeline.recipes.ladder import ladder, model_of, rate
+from lth_pipeline.recipes.ladder import climb, model_of, ranked_layers, rate
 from lth_pipeline.recipes.lineage import owner
 
 
@@ -74,8 +75,21 @@ def _branch_faults(experiment: Experiment, cards: Mapping[str, Experiment]) -> l
                 f"how much is left in each layer is not known beforehand",
             )
         ]
-    own = ("data", "model", "training", "rewind", "arms", "seed")
+    both_global = before.pruning.scope == experiment.pruning.scope == "global" and branch.round > 1
+    if both_global and ranked_layers(before.pruning, model_of(before)) != ranked_layers(
+        experiment.pruning, model_of(experiment)
+    ):
+        expected = f"must rank the layers that {parent.name} ranks: how much is left in each is not known beforehand"
+        return [Fault("pruning.output_rate", experiment.pruning.output_rate, expected)]
+    dense = owner(cards, parent.name, 0)
+    if experiment.rewind.iteration >= dense.training.iterations:
+        expected = (
+            f"must be below the {dense.training.iterations:,} iterations of {dense.name}, whose round 0 it takes over"
+        )
+        return [Fault("rewind.iteration", experiment.rewind.iteration, expected)]
+    own = ("data", "model", "training", "rewind", "seed")
     same = all(getattr(parent, field) == getattr(experiment, field) for field in own)
+    same = same and set(parent.arms) == set(experiment.arms)
     if same and parent.pruning.model_copy(update={"rounds": experiment.pruning.rounds}) == experiment.pruning:
         return [
             Fault(
@@ -89,16 +103,22 @@ def _branch_faults(experiment: Experiment, cards: Mapping[str, Experiment]) -> l
 
 def _ladder_faults(experiment: Experiment, cards: Mapping[str, Experiment]) -> list[Fault]:
     pruning = experiment.pruning
-    model = model_of(experiment)
-    if not any(rate(pruning, layer) for layer in model.layers):
+    if not any(rate(pruning, layer) for layer in model_of(experiment).layers):
         return [Fault("pruning.rates", pruning.rates, "prunes none of this network's layers")]
-    for rung in ladder(cards, experiment.name, pruning.rounds):
-        least = len(rung.ranked) or 1
-        empty = [name for name, count in rung.keep.items() if count < least]
+    before = None
+    for rung in islice(climb(cards, experiment.name), pruning.rounds + 1):  # it ends at the first fault
+        empty = [name for name, count in rung.keep.items() if count < (len(rung.ranked) or 1)]
         if empty:
             what = empty[0] or "the network"
-            expected = (
-                f"prunes {what} away whole in round {rung.round}; give at most {rung.round - 1} rounds, or lower rates"
-            )
+            remedy = f"give at most {rung.round - 1} rounds, or lower rates"
+            return [
+                Fault("pruning.rounds", pruning.rounds, f"prunes {what} away whole in round {rung.round}; {remedy}")
+            ]
+        if before == rung.weights:
+            expected = f"prunes nothing in round {rung.round}; "
+            if rung.round == 1:
+                return [Fault("pruning.rates", pruning.rates, expected + "raise the rates")]
+            expected += f"give at most {rung.round - 1} rounds, or raise the rates"
             return [Fault("pruning.rounds", pruning.rounds, expected)]
+        before = rung.weights
     return []

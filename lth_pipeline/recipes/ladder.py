@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from fractions import Fraction
+from itertools import count, islice
 
 from lth_pipeline.experiments import Experiment
 from lth_pipeline.experiments.settings import PruningSettings
 from lth_pipeline.lottery.data import DATASETS
 from lth_pipeline.lottery.models import Layer, Model, build
-from lth_pipeline.lottery.pruning.ladder import kept
+from lth_pipeline.lottery.pruning.ladder import nearest, share_left
 from lth_pipeline.recipes.lineage import owner
 
 
@@ -43,30 +45,40 @@ def rate(pruning: PruningSettings, layer: Layer) -> float:
     return pruning.rates.get(layer.kind, 0.0)
 
 
-def ladder(cards: Mapping[str, Experiment], name: str, rounds: int) -> list[Rung]:
-    """The rungs 0 … rounds of experiment `name`, through its branches.
+def climb(cards: Mapping[str, Experiment], name: str) -> Iterator[Rung]:
+    """The rungs of experiment `name` from round 0 on, through its branches, without end.
 
     Layerwise counts come from the formula over all rounds at once. In a branch that turns from layerwise to
     global the whole is counted from where it turned.
     """
     model = model_of(cards[name])
-    rungs = [Rung(0, {layer.weight: layer.size for layer in model.layers}, (), model.prunable, 1.0)]
-    rates: dict[str, list[float]] = {layer.weight: [] for layer in model.layers}
-    global_rates: list[float] = []
-    turned = rungs[0]
-    for round in range(1, rounds + 1):
+    turned = Rung(0, {layer.weight: layer.size for layer in model.layers}, (), model.prunable, 1.0)
+    yield turned
+    shares = {layer.weight: Fraction(1) for layer in model.layers}
+    global_share = Fraction(1)
+    for round in count(1):
         pruning = owner(cards, name, round).pruning
         if pruning.scope == "layerwise":
             for layer in model.layers:
-                rates[layer.weight].append(rate(pruning, layer))
-            keep = {layer.weight: kept(layer.size, rates[layer.weight]) for layer in model.layers}
-            weights, ranked = sum(keep.values()), ()
+                shares[layer.weight] *= share_left(rate(pruning, layer))
+            keep = {layer.weight: nearest(layer.size * shares[layer.weight]) for layer in model.layers}
+            weights = sum(keep.values())
             turned = Rung(round, keep, (), weights, weights / model.prunable)
+            yield turned
         else:
-            global_rates.append(max(pruning.rates.values()))
-            ranked = tuple(layer.weight for layer in model.layers if rate(pruning, layer))
+            global_share *= share_left(max(pruning.rates.values()))
+            ranked = ranked_layers(pruning, model)
             left_out = sum(turned.keep[layer.weight] for layer in model.layers if layer.weight not in ranked)
-            keep = {"": kept(sum(turned.keep[name] for name in ranked), global_rates)}
+            keep = {"": nearest(sum(turned.keep[name] for name in ranked) * global_share)}
             weights = keep[""] + left_out
-        rungs.append(Rung(round, keep, ranked, weights, weights / model.prunable))
-    return rungs
+            yield Rung(round, keep, ranked, weights, weights / model.prunable)
+
+
+def ranked_layers(pruning: PruningSettings, model: Model) -> tuple[str, ...]:
+    """The weights that a global ranking takes together."""
+    return tuple(layer.weight for layer in model.layers if rate(pruning, layer))
+
+
+def ladder(cards: Mapping[str, Experiment], name: str, rounds: int) -> list[Rung]:
+    """The rungs 0 … rounds."""
+    return list(islice(climb(cards, name), rounds + 1))

@@ -8,9 +8,7 @@ BRANCH = "branch_of: {experiment: mine, round: 2}\n"
 
 
 def test_a_branch_inherits_all_that_it_does_not_change(tmp_path):
-    cards = load(
-        tmp_path, mine=GOOD, other=BRANCH + "training: {learning_rate: 0.01}\npruning: {rounds: 2}\n"
-    )
+    cards = load(tmp_path, mine=GOOD, other=BRANCH + "training: {learning_rate: 0.01}\npruning: {rounds: 2}\n")
     mine, other = cards["mine"], cards["other"]
     assert (other.branch_of.experiment, other.branch_of.round) == ("mine", 2)
     assert (other.training.learning_rate, other.pruning.rounds) == (0.01, 2)
@@ -129,11 +127,36 @@ def test_layerwise_rounds_cannot_follow_global_ones(tmp_path):
     assert message.startswith(f"{tmp_path / 'other.yaml'}, line 2: pruning.scope = 'layerwise': ")
     first = changed("2", "1", BRANCH)
     assert (
-        load(tmp_path, mine=whole, other=first + "pruning: {scope: layerwise}\n")["other"].pruning.scope
-        == "layerwise"
+        load(tmp_path, mine=whole, other=first + "pruning: {scope: layerwise}\n")["other"].pruning.scope == "layerwise"
     )
 
 
 def test_a_fault_of_the_parent_is_told_of_the_parent(tmp_path):
     message = refusal(tmp_path, mine=changed("0.2", "1.5"), other=BRANCH + SEED)
     assert message.startswith(str(tmp_path / "mine.yaml"))
+
+
+GLOBAL = changed("scope: layerwise\n  rates: {fc: 0.2}\n  output_rate: 0.1", "scope: global\n  rates: {fc: 0.2}")
+
+
+def test_a_branch_of_global_rounds_ranks_the_same_layers(tmp_path):
+    """How much is left of the output layer after two global rounds is not known, so no ladder could leave it out."""
+    other = BRANCH + "pruning: {output_rate: 0}\n"
+    assert "pruning.output_rate = 0.0: must rank the layers that mine ranks" in refusal(
+        tmp_path, mine=GLOBAL, other=other
+    )
+
+
+def test_a_branch_cannot_rewind_past_the_end_of_the_dense_training_it_takes_over(tmp_path):
+    other = BRANCH + "training: {iterations: 600}\nrewind: {iteration: 400}\n"
+    said = refusal(tmp_path, mine=GOOD, other=other)
+    assert "rewind.iteration = 400: must be below the 300 iterations of mine" in said
+
+
+def test_the_order_of_arms_is_no_change(tmp_path):
+    assert "changes nothing" in refusal(tmp_path, mine=GOOD, other=BRANCH + "arms: [reinit, ticket]\n")
+
+
+def test_the_output_layer_alone_can_be_pruned(tmp_path):
+    text = changed("rates: {fc: 0.2}", "rates: {fc: 0}")
+    assert load(tmp_path, mine=text)["mine"].pruning.output_rate == 0.1

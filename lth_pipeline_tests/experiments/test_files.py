@@ -24,16 +24,10 @@ def test_other_files_are_no_cards(tmp_path):
     [
         pytest.param(changed("{fc: 0.2}", "{fc: 0.2"), "not readable as YAML", id="bracket left open"),
         pytest.param(changed("  name: mlp", "\tname: mlp"), "line 6: not readable as YAML", id="tab"),
-        pytest.param(
-            GOOD + "---\n" + GOOD, "not readable as YAML: but found another document", id="two cards"
-        ),
-        pytest.param(
-            changed("[30,", "[!!python/object:os.system x,"), "line 7: not readable as YAML", id="object"
-        ),
-        pytest.param(
-            changed("[30,", "[2001-99-99,"), "not readable as YAML: month must be in", id="no such day"
-        ),
-        pytest.param("a: " + "[" * 3000, "not readable as YAML", id="nested too deeply"),
+        pytest.param(GOOD + "---\n" + GOOD, "not readable as YAML: but found another document", id="two cards"),
+        pytest.param(changed("[30,", "[!!python/object:os.system x,"), "line 7: not readable as YAML", id="object"),
+        pytest.param(changed("[30,", "[2001-99-99,"), "not readable as YAML: month must be in", id="no such day"),
+        pytest.param("a: " + "[" * 30000, "is nested more than 20 deep", id="nested too deeply"),
         pytest.param("", "a card is a mapping of settings", id="empty"),
         pytest.param("# only a comment\n", "a card is a mapping of settings", id="comment"),
         pytest.param("- data\n- model\n", "a card is a mapping of settings", id="list"),

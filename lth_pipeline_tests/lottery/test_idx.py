@@ -45,6 +45,7 @@ def test_what_was_written_comes_back(folder, suffix, shape, data):
         pytest.param(head(6) + b"123456", "not an IDX file of bytes with 2 dim", id="other dimensions"),
         pytest.param(b"\0\0\x0d" + head(2, 3)[3:] + b"123456", "not an IDX file of bytes", id="floats"),
         pytest.param(head(2**31, 2**31), "announces 4,611,686,018,427,387,904 bytes", id="huge"),
+        pytest.param(head(2**31, 1), "announces 2,147,483,648 bytes and has 0", id="sizes are unsigned"),
         pytest.param(head(0, 3), "", id="no examples"),
     ],
 )

@@ -14,4 +14,14 @@ def kept(size: int, rates: Iterable[float]) -> int:
     formula of Frankle & Carbin 2019 (footnote 1 of §2), however many rounds came before; rounding every
     round in turn would drift. A rate is read as the decimal that it is written as: 0.2 is exactly 1/5.
     """
-    return round(size * prod((1 - Fraction(str(rate)) for rate in rates), start=Fraction(1)))
+    return nearest(size * prod(map(share_left, rates), start=Fraction(1)))
+
+
+def nearest(weights: Fraction) -> int:
+    """The nearest whole number; of two equally near the even one."""
+    return round(weights)
+
+
+def share_left(rate: float) -> Fraction:
+    """What one round at `rate` leaves, exactly."""
+    return 1 - Fraction(str(rate))

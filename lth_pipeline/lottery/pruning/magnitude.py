@@ -39,6 +39,8 @@ def prune_global(weights: Tensors, mask: Tensors, names: Sequence[str], keep: in
 
 def _keep_largest(magnitudes: torch.Tensor, alive: torch.Tensor, keep: int, name: str) -> torch.Tensor:
     survivors = alive.flatten().nonzero().squeeze(1)
+    if keep < 1:
+        raise PruningError(f"no weight would be left in {name}: prune less, or fewer rounds")
     if keep > len(survivors):
         raise PruningError(f"{name}: cannot keep {keep:,} weights, only {len(survivors):,} survive")
     values = magnitudes.flatten()[survivors]

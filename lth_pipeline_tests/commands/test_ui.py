@@ -1,0 +1,145 @@
+"""`lth ui`: both servers, on loopback alone, show what was made, and a round is recomputed from the page."""
+
+import json
+import shutil
+import signal
+import socket
+import subprocess
+import time
+import urllib.request
+
+import pytest
+
+from lth_pipeline_tests.orchestration.running import gather, materialise, opened
+from lth_pipeline_tests.places import SMALL_CARD, Place
+
+BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+LAUNCH = """
+mutation($p: ExecutionParams!) {
+  launchPipelineExecution(executionParams: $p) {
+    __typename ... on LaunchRunSuccess { run { runId } } ... on PythonError { message }
+  }
+}"""
+STATUS = "query($id: ID!) { runOrError(runId: $id) { ... on Run { status } } }"
+ASSET = """
+query($k: AssetKeyInput!) {
+  assetNodeOrError(assetKey: $k) {
+    ... on AssetNode {
+      assetMaterializations(limit: 5) { partition metadataEntries { label ... on TextMetadataEntry { text } } }
+    }
+  }
+}"""
+
+
+@pytest.fixture(scope="module")
+def servers(tmp_path_factory):
+    """(place, Dagster's address, MLflow's address) with the card `small`, replicate 0, run and both servers up."""
+    place = Place(tmp_path_factory.mktemp("ui"))
+    place.card("small", SMALL_CARD)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LTH_HOME", str(place.folder))
+        with opened() as (definitions, instance):
+            assert materialise(definitions, instance, "small", 0).success
+            assert gather(definitions, instance, "small").success
+    dagster, mlflow = free_port(), free_port()
+    process = place.start("ui", "--dagster-port", str(dagster), "--mlflow-port", str(mlflow))
+    said = ""
+    while "Ctrl-C" not in said:
+        line = process.stdout.readline()
+        assert line, process.stderr.read() + place.logs()
+        said += line
+    yield place, f"http://127.0.0.1:{dagster}", f"http://127.0.0.1:{mlflow}"
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(60) == 0
+    for port in (dagster, mlflow):
+        with socket.socket() as probe:
+            assert probe.connect_ex(("127.0.0.1", port)), "a server was left behind"
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def post(address: str, body: dict) -> dict:
+    request = urllib.request.Request(address, json.dumps(body).encode(), {"Content-Type": "application/json"})
+    with urllib.request.urlopen(request, timeout=60) as answer:
+        return json.load(answer)
+
+
+def ask(dagster: str, query: str, **variables) -> dict:
+    answer = post(f"{dagster}/graphql", {"query": query, "variables": variables})
+    assert "errors" not in answer, answer
+    return answer["data"]
+
+
+def test_mlflow_serves_runs_and_artifacts(servers):
+    place, _, mlflow = servers
+    experiments = post(f"{mlflow}/api/2.0/mlflow/experiments/search", {"max_results": 10})["experiments"]
+    (experiment,) = [entry["experiment_id"] for entry in experiments if entry["name"] == "small"]
+    where = "tags.`lth.kind` = 'round' and tags.`lth.round` = '1' and tags.`lth.arm` = 'ticket'"
+    body = {"experiment_ids": [experiment], "filter": where}
+    (run,) = post(f"{mlflow}/api/2.0/mlflow/runs/search", body)["runs"]
+    address = f"{mlflow}/get-artifact?path=learning_curve.csv&run_uuid={run['info']['run_id']}"
+    with urllib.request.urlopen(address, timeout=60) as answer:
+        assert answer.read().decode().startswith("iteration,train_loss,validation_loss")
+
+
+def test_a_round_is_recomputed_from_dagsters_page(servers):
+    """What the page sends when a person shift-clicks Materialize, sets `recompute` and launches."""
+    _, dagster, _ = servers
+    parameters = {
+        "selector": {
+            "repositoryLocationName": "lth_pipeline",
+            "repositoryName": "__repository__",
+            "pipelineName": "small",
+            "assetSelection": [{"path": ["r01_mask"]}, {"path": ["r01_ticket"]}],
+        },
+        "runConfigData": {"resources": {"compute": {"config": {"recompute": True}}}},
+        "executionMetadata": {
+            "tags": [
+                {"key": "dagster/partition", "value": "small|0"},
+                {"key": "dagster/partition/experiment", "value": "small"},
+                {"key": "dagster/partition/replicate", "value": "0"},
+            ]
+        },
+        "mode": "default",
+    }
+    launched = ask(dagster, LAUNCH, p=parameters)["launchPipelineExecution"]
+    assert launched["__typename"] == "LaunchRunSuccess", launched
+    until = time.monotonic() + 120
+    while (status := ask(dagster, STATUS, id=launched["run"]["runId"])["runOrError"]["status"]) != "SUCCESS":
+        assert status not in ("FAILURE", "CANCELED") and time.monotonic() < until, status
+        time.sleep(1)
+    shown = ask(dagster, ASSET, k={"path": ["r01_mask"]})["assetNodeOrError"]["assetMaterializations"]
+    entries = {entry["label"]: entry.get("text") for entry in shown[0]["metadataEntries"]}
+    assert shown[0]["partition"] == "small|0"
+    assert entries["came from"] == "computed, again, with the same bits"
+
+
+def test_the_servers_listen_on_loopback_alone(servers):
+    """Every listening socket of the two servers, from the kernel's own table: 0100007F is 127.0.0.1."""
+    _, *addresses = servers
+    ports = {int(address.rpartition(":")[2]) for address in addresses}
+    with open("/proc/net/tcp") as table:
+        rows = [line.split() for line in table.readlines()[1:]]
+    listening = {(int(row[1].split(":")[1], 16), row[1].split(":")[0]) for row in rows if row[3] == "0A"}
+    assert {host for port, host in listening if port in ports} == {"0100007F"}
+
+
+@pytest.mark.skipif(not BROWSER, reason="no Chromium here; .ci/run installs it")
+@pytest.mark.parametrize(
+    ("server", "path", "words"),
+    [
+        (0, "/assets/r01_trained?view=partitions&partition=small%7C0", ["r01_trained", "early-stop", "computed"]),
+        (1, "/#/experiments/1/runs?workflowType=machine_learning", ["winning ticket", "random reinit", "lottery of seconds"]),
+    ],
+    ids=["Dagster", "MLflow"],
+)
+def test_a_browser_shows_it(servers, tmp_path, server, path, words):
+    flags = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"]
+    flags += ["--disable-background-networking", "--disable-component-update", "--disable-sync"]
+    flags += [f"--user-data-dir={tmp_path}", "--virtual-time-budget=30000", "--window-size=1400,1000", "--dump-dom"]
+    done = subprocess.run([BROWSER, *flags, servers[1 + server] + path], capture_output=True, text=True, timeout=120)
+    assert all(word in done.stdout for word in words), done.stdout[-3000:]

@@ -40,15 +40,18 @@ def run(card, replicates, through, rounds, recompute, workers) -> None:
     """
     from lth_pipeline.commands.common import card_named, places, workshop
     from lth_pipeline.commands.progress import show_progress
-    from lth_pipeline.orchestration import status
-    from lth_pipeline.orchestration.instance import close_dead_runs, devices, open_instance
     from lth_pipeline.orchestration.launch import Task, run_tasks, warm_up
-    from lth_pipeline.orchestration.partitions import deepest_round, partition_key
-    from lth_pipeline.orchestration.partitions import replicates as offered
-    from lth_pipeline.recipes import Chain
 
     home, cards = places()
     experiment = card_named(cards, card)
+    warm_up()  # before anything that is slow to import here
+    from lth_pipeline.orchestration import status
+    from lth_pipeline.orchestration.instance import close_dead_runs, devices, open_instance
+    from lth_pipeline.orchestration.partitions import deepest_round, partition_key
+    from lth_pipeline.orchestration.partitions import replicates as offered
+    from lth_pipeline.recipes import Chain
+    from lth_pipeline.tracking.tracker import open_tracker
+
     deepest = deepest_round(cards)
     through = _depth(through, rounds, experiment.pruning.rounds, deepest)
     chosen = replicates if replicates is not None else tuple(range(experiment.replicates))
@@ -58,12 +61,12 @@ def run(card, replicates, through, rounds, recompute, workers) -> None:
             f"set LTH_REPLICATES={max(chosen) + 1} for more"
         )
     _check_places(home)
-    warm_up()
     shop = workshop(home)
     log = home.dagster.parent / "logs" / f"{time.strftime('%Y%m%d-%H%M%S')}.log"
     tags = {"lth/experiment": card, "lth/started_by": "lth run"}
     config = {"resources": {"compute": {"config": {"recompute": True}}}} if recompute else {}
     started = time.monotonic()
+    open_tracker(home.tracking_uri, home.mlflow, home.mlflow_ui)  # makes a new store while the workers' imports run
     with open_instance(home) as instance:
         for run_id in close_dead_runs(instance):
             click.echo(f"Run {run_id[:8]} was killed earlier; going on from what it left.")

@@ -96,17 +96,17 @@ class Logger:
         self.flush()
         client, run_id, now = self.tracker.client, self.open(), int(time.time() * 1000)
         metrics = {name: facts[name] for name in SUMMARY_METRICS} | {"remaining_percent": 100 * facts["density"]}
-        client.log_batch(
-            run_id,
-            metrics=[Metric(name, float(value), now, 0) for name, value in metrics.items()],
-            params=[Param(name, str(value)) for name, value in params.items()],
-            tags=[RunTag(name, value) for name, value in self.tags.items()],  # those that came after the first row too
-        )
         with tempfile.TemporaryDirectory(prefix="lth-") as folder:
             for name, content in files.items():
                 (Path(folder) / name).write_bytes(content)
             client.log_artifacts(run_id, folder)
-        client.set_tag(run_id, "lth.status", "current")
+        tags = {**self.tags, "lth.status": "current"}  # those that came after the first row too
+        client.log_batch(
+            run_id,
+            metrics=[Metric(name, float(value), now, 0) for name, value in metrics.items()],
+            params=[Param(name, str(value)) for name, value in params.items()],
+            tags=[RunTag(name, value) for name, value in tags.items()],
+        )
         client.set_terminated(run_id)
         supersede(self.tracker, self.training, by=run_id)
         series.add(self.tracker, self.training, metrics)

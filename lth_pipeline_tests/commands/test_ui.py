@@ -7,6 +7,7 @@ import socket
 import subprocess
 import time
 import urllib.request
+from pathlib import Path
 
 import pytest
 
@@ -75,7 +76,7 @@ def ask(dagster: str, query: str, **variables) -> dict:
 
 
 def test_mlflow_serves_runs_and_artifacts(servers):
-    place, _, mlflow = servers
+    _, _, mlflow = servers
     experiments = post(f"{mlflow}/api/2.0/mlflow/experiments/search", {"max_results": 10})["experiments"]
     (experiment,) = [entry["experiment_id"] for entry in experiments if entry["name"] == "small"]
     where = "tags.`lth.kind` = 'round' and tags.`lth.round` = '1' and tags.`lth.arm` = 'ticket'"
@@ -122,7 +123,7 @@ def test_the_servers_listen_on_loopback_alone(servers):
     """Every listening socket of the two servers, from the kernel's own table: 0100007F is 127.0.0.1."""
     _, *addresses = servers
     ports = {int(address.rpartition(":")[2]) for address in addresses}
-    with open("/proc/net/tcp") as table:
+    with Path("/proc/net/tcp").open() as table:
         rows = [line.split() for line in table.readlines()[1:]]
     listening = {(int(row[1].split(":")[1], 16), row[1].split(":")[0]) for row in rows if row[3] == "0A"}
     assert {host for port, host in listening if port in ports} == {"0100007F"}
@@ -133,7 +134,11 @@ def test_the_servers_listen_on_loopback_alone(servers):
     ("server", "path", "words"),
     [
         (0, "/assets/r01_trained?view=partitions&partition=small%7C0", ["r01_trained", "early-stop", "computed"]),
-        (1, "/#/experiments/1/runs?workflowType=machine_learning", ["winning ticket", "random reinit", "lottery of seconds"]),
+        (
+            1,
+            "/#/experiments/1/runs?workflowType=machine_learning",
+            ["winning ticket", "random reinit", "lottery of seconds"],
+        ),
     ],
     ids=["Dagster", "MLflow"],
 )

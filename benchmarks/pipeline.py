@@ -1,0 +1,74 @@
+"""The whole pipeline against the training loop alone.
+
+    python -m benchmarks.pipeline                                     # digits: the built-in experiment
+    python -m benchmarks.pipeline lenet_mnist --through 1 --replicates 0
+
+Runs `lth run CARD` in an empty home and compares, in that one run, its wall time with the time spent inside the
+training loops (evaluation included, as the loop needs it) on the way that takes longest: the replicate with the most.
+What is left is Dagster, MLflow, figures, the store, imports and the start of processes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import pandas as pd
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def measure(card: str, arguments: list[str]) -> dict[str, float | int | str]:
+    """One run in an empty home; seconds and ratios."""
+    with tempfile.TemporaryDirectory(prefix="lth-bench-") as home:
+        data = os.environ.get("LTH_DATA_DIR", str(ROOT / "data"))
+        env = {**os.environ, "LTH_HOME": home, "LTH_DATA_DIR": data}
+        for name in ("DAGSTER_HOME", "MLFLOW_TRACKING_URI", "LTH_STORE_DIR"):
+            env.pop(name, None)
+        started = time.perf_counter()
+        command = [sys.executable, "-m", "lth_pipeline.cli", "run", card, *arguments]
+        subprocess.run(command, env=env, cwd=ROOT, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        wall = time.perf_counter() - started
+        frame = pd.read_csv(Path(home) / "reports" / card / "results.csv")
+    loops = frame.groupby("replicate")["seconds"].sum()
+    return {
+        "card": card,
+        "replicates": len(loops),
+        "trainings": len(frame),
+        "wall_seconds": round(wall, 2),
+        "loop_seconds_longest_replicate": round(float(loops.max()), 2),
+        "ratio": round(wall / float(loops.max()), 3),
+    }
+
+
+def machine() -> str:
+    """The processor, its cores, torch."""
+    import torch
+
+    from lth_pipeline.recipes.route import processor
+
+    return f"{processor()}, {os.cpu_count()} cores, Python {platform.python_version()}, torch {torch.__version__}"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("card", nargs="?", default="digits")
+    parser.add_argument("--repeat", type=int, default=1, help="runs; the median by ratio is printed last")
+    known, passed_on = parser.parse_known_args()
+    runs = []
+    for _ in range(known.repeat):
+        runs.append(measure(known.card, passed_on))
+        print(json.dumps(runs[-1]), flush=True)
+    median = sorted(runs, key=lambda run: run["ratio"])[len(runs) // 2]
+    print(f"{machine()}\npipeline / training loop, {known.card}: {median['ratio']:.2f} (median of {len(runs)})")
+
+
+if __name__ == "__main__":
+    main()

@@ -28,10 +28,10 @@ $(VENV)/.installed: pyproject.toml
 	@command -v $(PYTHON) > /dev/null || { echo "$(PYTHON) is not here; install it, or name another: make run PYTHON=python3.12"; exit 1; }
 	@echo "Setting up $(VENV) (once; a minute or two) ..."
 	@test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
-	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --editable .
+	@$(VENV)/bin/python -m pip install -qq --disable-pip-version-check --editable .
 	@touch $@
 
 $(VENV)/.installed-dev: pyproject.toml $(VENV)/.installed
 	@echo "Setting up what the tests need (once) ..."
-	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --editable ".[dev]"
+	@$(VENV)/bin/python -m pip install -qq --disable-pip-version-check --editable ".[dev]"
 	@touch $@

@@ -1,0 +1,1 @@
+"""Figures, tables and the report. Reads tables, knows neither Dagster nor MLflow."""

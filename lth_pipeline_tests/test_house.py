@@ -114,3 +114,8 @@ def test_the_folder_mlflow_does_not_hide_the_package(how, tmp_path):
 def test_no_file_is_over_three_hundred_lines():
     long = {str(path): count for path in FILES if (count := len(path.read_text().splitlines())) > 300}
     assert not long
+
+
+def test_the_style_holds():
+    done = subprocess.run([sys.executable, "-m", "ruff", "check", "."], cwd=PROJECT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout

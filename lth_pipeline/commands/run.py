@@ -166,5 +166,5 @@ def _ending(home, experiment, seconds: float | None) -> None:
         f"            {folder / 'early_stop_by_density.png'}\n"
         f"  report    {folder / 'report.html'}\n"
         f"  table     {folder / 'results.csv'}   (or: lth results {experiment.name} --format csv)\n"
-        f"  UIs       lth ui   (or: make ui)   Dagster {home.dagster_ui}   MLflow {home.mlflow_ui}"
+        f"  UIs       make ui  (or: lth ui)   Dagster {home.dagster_ui}   MLflow {home.mlflow_ui}"
     )

@@ -5,20 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from lth_pipeline.experiments.measures import MEASURES
 from lth_pipeline.recipes.chain import Chain, Step
 from lth_pipeline.recipes.workshop import Seen, Workshop
 
 Row = dict[str, Any]
-
-#: of the facts of a training
-MEASURES = (
-    "early_stop_iteration",
-    "test_accuracy_at_early_stop",
-    "test_accuracy_at_end",
-    "train_accuracy_at_end",
-    "validation_loss_min",
-    "seconds",
-)
 
 
 def gather(workshop: Workshop, chains: Iterable[Chain], deepest: int) -> list[Row]:

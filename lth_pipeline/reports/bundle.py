@@ -31,10 +31,13 @@ def results_files(experiment: Experiment, frame: pd.DataFrame) -> dict[str, byte
 
 def markdown_table(frame: pd.DataFrame) -> str:
     """Means over replicates, a line per round and arm."""
-    lines = ["| round | weights | density | arm | n | test accuracy at early stop | at the end | early-stop iteration |", "|---:|---:|---:|---|---:|---:|---:|---:|"]
+    lines = [
+        "| round | weights | density | arm | n | test accuracy at early stop | at the end | early-stop iteration |",
+        "|---:|---:|---:|---|---:|---:|---:|---:|",
+    ]
     for line in by_round(frame).itertuples():
-        lines.append(
-            f"| {line.round} | {line.weights:,} | {100 * line.density:.2f} % | {ARMS[line.arm].title} | {line.n} "
-            f"| {100 * line.test_accuracy_at_early_stop:.2f} % | {100 * line.test_accuracy_at_end:.2f} % | {line.early_stop_iteration:,.0f} |"
-        )
+        accuracies = (100 * line.test_accuracy_at_early_stop, 100 * line.test_accuracy_at_end)
+        cells = (line.round, f"{line.weights:,}", f"{100 * line.density:.2f} %", ARMS[line.arm].title, line.n)
+        cells += (*(f"{accuracy:.2f} %" for accuracy in accuracies), f"{line.early_stop_iteration:,.0f}")
+        lines.append(f"| {' | '.join(map(str, cells))} |")
     return "\n".join(lines)

@@ -16,7 +16,8 @@ INK, FAINT = "#222222", "#999999"
 def figure(width: float, height: float, title: str = "", right: float = 0.25) -> tuple[Figure, Axes]:
     """A figure of width × height inches with one set of axes. No pyplot: no global state, no display.
 
-    right: the margin for a second axis, in inches. Margins are fixed: finding them by layout draws each figure three times (0.25 s instead of 0.09 s).
+    right: the margin for a second axis, in inches. Margins are fixed:
+    finding them by layout draws each figure three times (0.25 s instead of 0.09 s).
     """
     from matplotlib.figure import Figure
 

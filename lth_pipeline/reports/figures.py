@@ -29,19 +29,40 @@ def _by_density(frame: pd.DataFrame, column: str, scale: float, label: str, titl
     replicates = frame["replicate"].nunique()
     dense = frame[frame["arm"] == "dense"]
     if len(dense):
-        axes.axhline(scale * dense[column].mean(), color=ARMS["dense"].colour, linewidth=0.9, linestyle="--", label=ARMS["dense"].title)
+        axes.axhline(
+            scale * dense[column].mean(),
+            color=ARMS["dense"].colour,
+            linewidth=0.9,
+            linestyle="--",
+            label=ARMS["dense"].title,
+        )
     for arm in (arm for arm in ARMS if arm != "dense" and (frame["arm"] == arm).any()):
         # every arm sets out from the dense network, as in the paper
         points = pd.concat([dense, frame[frame["arm"] == arm]])
         grouped = points.groupby("density")[column]
-        mean, low, high = (scale * values.sort_index(ascending=False) for values in (grouped.mean(), grouped.min(), grouped.max()))
+        mean, low, high = (
+            scale * values.sort_index(ascending=False) for values in (grouped.mean(), grouped.min(), grouped.max())
+        )
         x = 100 * mean.index.to_numpy()
-        axes.plot(x, mean, marker=ARMS[arm].marker, color=ARMS[arm].colour, markersize=4.5, linewidth=1.5, label=ARMS[arm].title)
+        axes.plot(
+            x,
+            mean,
+            marker=ARMS[arm].marker,
+            color=ARMS[arm].colour,
+            markersize=4.5,
+            linewidth=1.5,
+            label=ARMS[arm].title,
+        )
         axes.fill_between(x, low, high, color=ARMS[arm].colour, alpha=0.15, linewidth=0)
     _density_axis(axes, sorted(frame["density"].unique(), reverse=True))
     axes.set_ylabel(label, fontsize=9)
     spread = "band: least to greatest" if replicates > 1 else "one replicate, no spread"
-    axes.legend(fontsize=8, frameon=False, title=f"mean of n = {replicates}; {spread}" if replicates > 1 else spread, title_fontsize=7)
+    axes.legend(
+        fontsize=8,
+        frameon=False,
+        title=f"mean of n = {replicates}; {spread}" if replicates > 1 else spread,
+        title_fontsize=7,
+    )
     return drawn
 
 
@@ -51,7 +72,11 @@ def _density_axis(axes, densities: list[float]) -> None:
     axes.set_xlim(percents[0] * 1.08, percents[-1] / 1.08)
     # at most eight labels, the first and the last round among them
     step = max(1, -(-len(percents) // 8))
-    shown = [p for place, p in enumerate(percents) if place % step == 0 and len(percents) - 1 - place >= step or place == len(percents) - 1]
+    shown = [
+        p
+        for place, p in enumerate(percents)
+        if (place % step == 0 and len(percents) - 1 - place >= step) or place == len(percents) - 1
+    ]
     axes.set_xticks(shown, [f"{p:.0f}" if p >= 99.95 else f"{p:.1f}" for p in shown])
     axes.set_xticks([], minor=True)
     axes.set_xlabel("weights remaining, % (log)", fontsize=9)

@@ -27,7 +27,9 @@ def learning_curve(curves: Mapping[str, Rows], early_stop: Mapping[str, int], ti
         iterations = [row["iteration"] for row in rows]
         colour = ARMS[arm].colour
         losses.plot(iterations, [row["validation_loss"] for row in rows], "--", color=colour, linewidth=0.9)
-        accuracies.plot(iterations, [100 * row["test_accuracy"] for row in rows], color=colour, linewidth=1.4, label=ARMS[arm].title)
+        accuracies.plot(
+            iterations, [100 * row["test_accuracy"] for row in rows], color=colour, linewidth=1.4, label=ARMS[arm].title
+        )
         losses.axvline(early_stop[arm], color=colour, linewidth=0.7, linestyle=":")
     losses.set_yscale("log")
     losses.yaxis.set_major_formatter("{x:g}")  # plain: setting "10⁻¹" as mathematics takes a third of the drawing

@@ -36,9 +36,16 @@ def report(name: str, description: str, subtitle: str, frame: pd.DataFrame, sett
         *(f"<p>{html.escape(sentence(frame, control))}</p>" for control in controls),
         *(f"<figure>{svg(drawn)}<figcaption>{caption}</figcaption></figure>" for drawn, caption in pictures),
         f"<h2>By round</h2><div class=wide>{_table(frame)}</div>",
-        "<h2>Settings</h2><table>" + "".join(f"<tr><td><code>{html.escape(k)}</code></td><td>{html.escape(str(v))}</td></tr>" for k, v in settings.items()) + "</table>",
+        "<h2>Settings</h2><table>"
+        + "".join(
+            f"<tr><td><code>{html.escape(k)}</code></td><td>{html.escape(str(v))}</td></tr>"
+            for k, v in settings.items()
+        )
+        + "</table>",
     ]
-    return f"<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport content='width=device-width'><title>{html.escape(name)} · lottery tickets</title><style>{STYLE}</style>{''.join(sections)}</html>\n"
+    head = f"<meta charset=utf-8><meta name=viewport content='width=device-width'><style>{STYLE}</style>"
+    title = f"<title>{html.escape(name)} · lottery tickets</title>"
+    return f"<!doctype html><html lang=en>{head}{title}{''.join(sections)}</html>\n"
 
 
 def sentence(frame: pd.DataFrame, control: str) -> str:
@@ -56,7 +63,17 @@ def sentence(frame: pd.DataFrame, control: str) -> str:
 
 
 def _table(frame: pd.DataFrame) -> str:
-    head = ["round", "weights", "density", "arm", "n", "test accuracy at early stop", "at the end", "training accuracy", "early-stop iteration"]
+    head = [
+        "round",
+        "weights",
+        "density",
+        "arm",
+        "n",
+        "test accuracy at early stop",
+        "at the end",
+        "training accuracy",
+        "early-stop iteration",
+    ]
     rows = []
     for line in by_round(frame).itertuples():
         cells = [

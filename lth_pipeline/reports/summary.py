@@ -8,8 +8,10 @@ from typing import Any
 from lth_pipeline.experiments.arms import ARMS
 
 
-def summary(title: str, arm: str, facts: Mapping[str, Any], layers: Mapping[str, tuple[int, int]], links: Mapping[str, str]) -> str:
-    """facts: of the training and its mask. layers: weight name -> (survivors, size). links: text -> address or words."""
+def summary(
+    title: str, arm: str, facts: Mapping[str, Any], layers: Mapping[str, tuple[int, int]], links: Mapping[str, str]
+) -> str:
+    """facts: of the training and its mask. layers: weight name -> (survivors, size). links: text -> address."""
     lines = [
         f"# {title}",
         "",

@@ -33,7 +33,9 @@ def results_table(rows: list[dict[str, Any]], run_ids: dict[tuple[int, int, str]
         columns=list(COLUMNS),
     ).astype(COLUMNS)
     order = {arm: place for place, arm in enumerate(ARMS)}
-    return frame.sort_values(["replicate", "round", "arm"], key=lambda c: c.map(order) if c.name == "arm" else c, ignore_index=True)
+    return frame.sort_values(
+        ["replicate", "round", "arm"], key=lambda c: c.map(order) if c.name == "arm" else c, ignore_index=True
+    )
 
 
 def by_round(frame: pd.DataFrame) -> pd.DataFrame:
@@ -47,14 +49,24 @@ def by_round(frame: pd.DataFrame) -> pd.DataFrame:
     spread = grouped[measures].std(ddof=1).add_suffix("_sd")
     first = grouped[["density", "weights"]].first()
     count = grouped.size().rename("n")
-    return pd.concat([first, count, means, spread], axis=1).reset_index().sort_values("round", kind="stable", ignore_index=True)
+    return (
+        pd.concat([first, count, means, spread], axis=1)
+        .reset_index()
+        .sort_values("round", kind="stable", ignore_index=True)
+    )
 
 
 def differences(frame: pd.DataFrame, control: str, measure: str = "test_accuracy_at_end") -> pd.DataFrame:
     """Ticket minus `control` in each replicate that has both: columns round, density, n, mean, sd."""
-    wide = frame[frame["arm"].isin(["ticket", control])].pivot_table(index=["round", "density", "replicate"], columns="arm", values=measure)
+    wide = frame[frame["arm"].isin(["ticket", control])].pivot_table(
+        index=["round", "density", "replicate"], columns="arm", values=measure
+    )
     if not {"ticket", control} <= set(wide.columns):
         return pd.DataFrame(columns=["round", "density", "n", "mean", "sd"])
     paired = (wide["ticket"] - wide[control]).dropna()
     grouped = paired.groupby(level=["round", "density"])
-    return pd.concat([grouped.size().rename("n"), grouped.mean().rename("mean"), grouped.std(ddof=1).rename("sd")], axis=1).reset_index().sort_values("round", ignore_index=True)
+    return (
+        pd.concat([grouped.size().rename("n"), grouped.mean().rename("mean"), grouped.std(ddof=1).rename("sd")], axis=1)
+        .reset_index()
+        .sort_values("round", ignore_index=True)
+    )

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from lth_pipeline.experiments.measures import MEASURES
 from lth_pipeline.tracking import series
 from lth_pipeline.tracking.runs import Training, supersede
 from lth_pipeline.tracking.tracker import Tracker
@@ -17,15 +18,7 @@ FLUSH_SECONDS = 2.0
 BATCH = 1000  # points a log_batch takes
 #: of a learning curve's row; iteration is the step
 CURVE_METRICS = ("train_loss", "validation_loss", "validation_accuracy", "test_loss", "test_accuracy")
-SUMMARY_METRICS = (
-    "early_stop_iteration",
-    "test_accuracy_at_early_stop",
-    "test_accuracy_at_end",
-    "train_accuracy_at_end",
-    "validation_loss_min",
-    "seconds",
-    "iterations_per_second",
-)
+SUMMARY_METRICS = (*MEASURES, "iterations_per_second")
 
 
 @dataclass

@@ -10,18 +10,11 @@ import time
 from collections.abc import Mapping
 
 from lth_pipeline.experiments.arms import ARMS
+from lth_pipeline.experiments.measures import MEASURES
 from lth_pipeline.tracking.runs import Training, search
 from lth_pipeline.tracking.tracker import Tracker
 
-METRICS = (
-    "remaining_percent",
-    "test_accuracy_at_early_stop",
-    "test_accuracy_at_end",
-    "train_accuracy_at_end",
-    "early_stop_iteration",
-    "validation_loss_min",
-    "seconds",
-)
+METRICS = ("remaining_percent", *MEASURES)
 
 
 def series_of(tracker: Tracker, training: Training) -> str:

@@ -1,0 +1,129 @@
+"""Tables, figures and the report, from a table whose means can be worked out by hand."""
+
+import math
+import re
+
+import pandas as pd
+import pytest
+
+from lth_pipeline.experiments.arms import ARMS
+from lth_pipeline.recipes import load_cards
+from lth_pipeline.reports import bundle
+from lth_pipeline.reports.figures import accuracy_by_density, early_stop_by_density
+from lth_pipeline.reports.learning_curve import curve_csv, learning_curve
+from lth_pipeline.reports.report import sentence
+from lth_pipeline.reports.table import COLUMNS, by_round, differences, results_table
+
+
+def rows(replicates: int = 2, rounds: int = 2) -> list[dict]:
+    """Replicate p, round r: the ticket has 0.90 + 0.01 p, the control 0.02 (1 + p) less; density 1/2^r."""
+    made = []
+    for replicate in range(replicates):
+        for round in range(rounds + 1):
+            for arm in ("dense",) if round == 0 else ("reinit", "ticket"):  # not in the order of tables
+                accuracy = 0.90 + 0.01 * replicate - (0.02 * (1 + replicate) if arm == "reinit" else 0)
+                made.append(
+                    {
+                        "experiment": "mine",
+                        "replicate": replicate,
+                        "round": round,
+                        "arm": arm,
+                        "density": 0.5**round,
+                        "weights": 1024 >> round,
+                        "early_stop_iteration": 100 * (1 + replicate),
+                        "test_accuracy_at_early_stop": accuracy,
+                        "test_accuracy_at_end": accuracy,
+                        "train_accuracy_at_end": 1.0,
+                        "validation_loss_min": 0.1,
+                        "seconds": 1.0,
+                        "data_version": "0",
+                    }
+                )
+    return made
+
+
+@pytest.fixture
+def frame() -> pd.DataFrame:
+    return results_table(rows(), {(0, 0, "dense"): "a" * 32})
+
+
+def test_the_table_has_the_contracts_columns_types_and_order(frame):
+    assert list(frame.columns) == list(COLUMNS)
+    assert list(frame[frame["replicate"] == 0]["arm"]) == ["dense", "ticket", "reinit", "ticket", "reinit"]
+    assert frame["weights"].dtype == "int64" and frame["density"].dtype == "float64"
+    assert list(frame["mlflow_run_id"][:2]) == ["a" * 32, ""]
+    assert list(results_table([], {}).columns) == list(COLUMNS)
+
+
+def test_means_and_spreads_are_over_replicates(frame):
+    line = by_round(frame).query("round == 1 and arm == 'reinit'").iloc[0]
+    assert line["n"] == 2
+    assert line["test_accuracy_at_end"] == pytest.approx((0.88 + 0.87) / 2)
+    assert line["test_accuracy_at_end_sd"] == pytest.approx(0.01 / math.sqrt(2))
+    alone = by_round(results_table(rows(replicates=1), {}))
+    assert alone["test_accuracy_at_end_sd"].isna().all()
+
+
+def test_differences_are_taken_replicate_by_replicate(frame):
+    paired = differences(frame, "reinit")
+    assert list(paired["round"]) == [1, 2]
+    assert list(paired["mean"]) == pytest.approx([0.03, 0.03])
+    assert list(paired["sd"]) == pytest.approx([0.02 / math.sqrt(2)] * 2)
+    assert differences(frame[frame["arm"] != "reinit"], "reinit").empty
+    lame = frame[~((frame["arm"] == "reinit") & (frame["replicate"] == 1))]  # without a partner, no difference
+    assert list(differences(lame, "reinit")["n"]) == [1, 1]
+
+
+def test_the_sentence_says_how_much_of_what_and_n(frame):
+    said = sentence(frame, "reinit")
+    assert "At 25.0 % of the weights" in said and "+3.00 ± 1.41 percentage points" in said and "n = 2" in said
+    assert "No round has both" in sentence(frame[frame["arm"] == "dense"], "reinit")
+
+
+@pytest.mark.parametrize("draw", [accuracy_by_density, early_stop_by_density])
+def test_the_figures_have_density_on_a_log_axis_falling_to_the_right(frame, draw):
+    (axes,) = draw(frame, "a title").axes
+    left, right = axes.get_xlim()
+    assert axes.get_xscale() == "log" and left > 100 and 20 < right < 25 and left > right
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["100", "50.0", "25.0"]
+    labels = [text.get_text() for text in axes.get_legend().get_texts()]
+    assert labels == [ARMS[arm].title for arm in ("dense", "ticket", "reinit")]
+    assert axes.get_legend().get_title().get_text() == "mean of n = 2; band: least to greatest"
+
+
+def test_the_lines_are_means_and_the_bands_reach_from_least_to_greatest(frame):
+    (axes,) = accuracy_by_density(frame, "").axes
+    ticket, reinit = (line for line in axes.lines if len(line.get_xdata()) == 3)
+    assert list(ticket.get_ydata()) == pytest.approx([90.5, 90.5, 90.5])
+    assert list(reinit.get_ydata()) == pytest.approx([90.5, 87.5, 87.5])  # both set out from the dense network
+    band = axes.collections[1].get_paths()[0].vertices[:, 1]
+    assert (band.min(), band.max()) == pytest.approx((87.0, 91.0))
+
+
+def test_the_bundle_holds_table_figures_and_report(frame):
+    card = load_cards([])["digits"]
+    files = bundle.results_files(card, frame)
+    assert files.keys() == {"results.csv", "accuracy_by_density.png", "early_stop_by_density.png", "report.html"}
+    assert all(content[:4] == b"\x89PNG" for name, content in files.items() if name.endswith("png"))
+    again = bundle.results_files(card, frame)
+    assert files == again  # the same table, the same bytes
+    page = files["report.html"].decode()
+    assert page.count("<svg") == 3 and not re.search(r"(src|href)=[\"']?https?:", page)
+    assert "winning ticket" in page and "training.iterations" in page
+
+
+def test_a_report_shows_names_as_text_and_not_as_markup(frame):
+    card = load_cards([])["digits"].model_copy(update={"description": "<script>alert(1)</script>"})
+    assert "<script>" not in bundle.results_files(card, frame)["report.html"].decode()
+
+
+def test_a_learning_curve_marks_its_early_stop():
+    nan = float("nan")
+    curve = [
+        {"iteration": i, "train_loss": nan if i == 0 else 0.5, "validation_loss": 1 / (1 + i), "test_accuracy": 0.9}
+        for i in (0, 10, 20)
+    ]
+    losses, accuracies = learning_curve({"ticket": curve}, {"ticket": 20}, "").axes
+    assert [list(line.get_xdata()) for line in losses.lines] == [[0, 10, 20], [20, 20]]
+    assert list(accuracies.lines[0].get_ydata()) == [90.0] * 3
+    assert curve_csv(curve).splitlines()[:2] == ["iteration,train_loss,validation_loss,test_accuracy", "0,,1.0,0.9"]

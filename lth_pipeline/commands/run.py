@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from pathlib import Path
 
 import click
@@ -64,6 +65,7 @@ def run(card, replicates, through, rounds, recompute, workers) -> None:
     shop = workshop(home)
     log = home.dagster.parent / "logs" / f"{time.strftime('%Y%m%d-%H%M%S')}.log"
     tags = {"lth/experiment": card, "lth/started_by": "lth run"}
+    task = partial(Task, LOCATION, instance=home.dagster, log=log, tags=tags)
     config = {"resources": {"compute": {"config": {"recompute": True}}}} if recompute else {}
     started = time.monotonic()
     open_tracker(home.tracking_uri, home.mlflow, home.mlflow_ui)  # makes a new store while the workers' imports run
@@ -78,18 +80,11 @@ def run(card, replicates, through, rounds, recompute, workers) -> None:
             plan[replicate] = [e for e in wanted if recompute or e.state != "fresh"]
         job = card if through <= experiment.pruning.rounds else "every_round"
         tasks = [
-            Task(
-                LOCATION,
-                job,
-                partition_key(card, replicate),
-                tuple(e.asset for e in entries),
-                log,
-                tags,
-                config,
-            )
+            task(job, partition_key(card, replicate), tuple(e.asset for e in entries), run_config=config)
             for replicate, entries in plan.items()
             if entries
         ]
+
         if tasks:
             count = workers or suitable_workers(len(tasks), devices())
             failed = show_progress(experiment, plan, run_tasks(tasks, count))
@@ -97,11 +92,8 @@ def run(card, replicates, through, rounds, recompute, workers) -> None:
                 raise click.ClickException(_failure(failed, log))
         results = status.results_status(cards, card, workshop(home), status.read_records(instance, deepest), deepest)
         if tasks or results.state != "fresh" or not (home.reports / card / "results.csv").is_file():
-            done = [
-                details
-                for event, details in run_tasks([Task(LOCATION, "gather_results", card, ("results",), log, tags)], 1)
-                if event == "done"
-            ]
+            gathering = run_tasks([task("gather_results", card, ("results",))], 1)
+            done = [details for event, details in gathering if event == "done"]
             if not done[0]["success"]:
                 raise click.ClickException(_failure(done, log))
     if not tasks:

@@ -28,6 +28,7 @@ def ui(dagster_port: int, mlflow_port: int) -> None:
     home, _ = places()
     for name, port in (("dagster", dagster_port), ("mlflow", mlflow_port)):
         _refuse_taken(name, port)
+    os.environ["DAGSTER_HOME"] = str(home.dagster)
     os.environ["LTH_DAGSTER_UI"] = f"http://{HOST}:{dagster_port}"
     if not home.tracking_uri.startswith("http"):
         os.environ["LTH_MLFLOW_UI"] = f"http://{HOST}:{mlflow_port}"

@@ -28,14 +28,13 @@ def prepare(home: Home) -> None:
     settings, template = home.dagster / "dagster.yaml", home.project / "dagster.yaml"
     if not settings.exists() and template.is_file():
         shutil.copyfile(template, settings)
-    os.environ["DAGSTER_HOME"] = str(home.dagster)
 
 
 @contextmanager
 def open_instance(home: Home) -> Iterator[DagsterInstance]:
     """The instance, with a limit on the device's pool (one run a core, or a GPU) where none is set yet."""
     prepare(home)
-    with DagsterInstance.get() as instance:
+    with DagsterInstance.from_config(str(home.dagster)) as instance:
         limited = {limit.name for limit in instance.event_log_storage.get_pool_limits()}
         if POOL not in limited:
             instance.event_log_storage.set_concurrency_slots(POOL, devices())

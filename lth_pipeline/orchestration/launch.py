@@ -24,6 +24,7 @@ class Task:
     job: str
     partition: str
     assets: tuple[str, ...]
+    instance: Path  # the folder of the Dagster instance
     log: Path  # takes what the process prints
     tags: dict[str, str] = field(default_factory=dict)
     run_config: dict[str, Any] = field(default_factory=dict)
@@ -112,7 +113,7 @@ def _work(connection: Connection, task: Task, environment: dict[str, str]) -> No
 
     progress.listen(tell)
     job = import_module(task.location).defs.resolve_job_def(task.job)
-    with DagsterInstance.get() as instance:
+    with DagsterInstance.from_config(str(task.instance)) as instance:
         result = job.execute_in_process(
             instance=instance,
             partition_key=task.partition,

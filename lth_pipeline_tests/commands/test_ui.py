@@ -145,6 +145,10 @@ def test_the_servers_listen_on_loopback_alone(servers):
 def test_a_browser_shows_it(servers, tmp_path, server, path, words):
     flags = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"]
     flags += ["--disable-background-networking", "--disable-component-update", "--disable-sync"]
-    flags += [f"--user-data-dir={tmp_path}", "--virtual-time-budget=30000", "--window-size=1400,1000", "--dump-dom"]
-    done = subprocess.run([BROWSER, *flags, servers[1 + server] + path], capture_output=True, text=True, timeout=120)
-    assert all(word in done.stdout for word in words), done.stdout[-3000:]
+    flags += [f"--user-data-dir={tmp_path}", "--window-size=1400,1000", "--dump-dom"]
+    for budget in (10_000, 30_000, 90_000):  # milliseconds of the page's own time, which runs ahead of a busy machine's
+        command = [BROWSER, *flags, f"--virtual-time-budget={budget}", servers[1 + server] + path]
+        page = subprocess.run(command, capture_output=True, text=True, timeout=120).stdout
+        if all(word in page for word in words):
+            return
+    raise AssertionError([word for word in words if word not in page], page[-3000:])

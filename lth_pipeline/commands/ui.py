@@ -9,6 +9,8 @@ import subprocess
 import sys
 import time
 import urllib.request
+from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 import click
@@ -82,11 +84,19 @@ def ui(dagster_port: int, mlflow_port: int) -> None:
         for name, (command, settings) in commands.items():
             log = (logs / f"{name.lower()}.log").open("ab")
             processes[name] = subprocess.Popen(
-                command, cwd=home.project, env={**os.environ, **settings}, stdout=log, stderr=log
+                command,
+                cwd=home.project,
+                env={**os.environ, **settings},
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
             )
         for name, address in addresses.items():
             _wait(name, address, processes[name], logs / f"{name.lower()}.log")
-            click.echo(f"{name:<8} {address}")
+            page = (
+                "/#/experiments?workflowType=machine_learning" if name == "MLflow" else ""
+            )  # else: its page for chats
+            click.echo(f"{name:<8} {address}{page}")
         click.echo("Ctrl-C stops both.")
         while all(process.poll() is None for process in processes.values()):
             time.sleep(1)
@@ -95,13 +105,18 @@ def ui(dagster_port: int, mlflow_port: int) -> None:
     except KeyboardInterrupt:
         click.echo("Stopped.")
     finally:
-        for process in processes.values():
-            process.terminate()
-        for process in processes.values():
-            try:
-                process.wait(15)
-            except subprocess.TimeoutExpired:
-                process.kill()
+        _stop(processes.values())
+
+
+def _stop(processes: Iterable[subprocess.Popen]) -> None:
+    """End the servers and all that they started: politely, and after fifteen seconds for good."""
+    for process in processes:
+        process.terminate()
+    for process in processes:
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(15)
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
 
 
 def server_settings(path: Path) -> dict[str, str]:

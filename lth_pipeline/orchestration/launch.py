@@ -100,9 +100,10 @@ def _work(connection: Connection, task: Task, environment: dict[str, str]) -> No
     os.setpgrp()  # Ctrl-C reaches `lth run` alone, which then stops its workers: once, not twice
     os.environ.update(environment)  # the fork server keeps that of its start
     _print_to(task.log)
-    from dagster import AssetKey, DagsterInstance
+    from dagster import DagsterInstance
 
     from lth_pipeline.orchestration import progress
+    from lth_pipeline.orchestration.execute import execute
     from lth_pipeline.orchestration.instance import PROCESS_TAG, process_tag
 
     def tell(event: str, details: dict[str, Any]) -> None:
@@ -112,18 +113,13 @@ def _work(connection: Connection, task: Task, environment: dict[str, str]) -> No
             raise KeyboardInterrupt from None
 
     progress.listen(tell)
-    job = import_module(task.location).defs.resolve_job_def(task.job)
+    definitions = import_module(task.location).defs
+    tags = {**task.tags, PROCESS_TAG: process_tag()}
     with DagsterInstance.from_config(str(task.instance)) as instance:
-        result = job.execute_in_process(
-            instance=instance,
-            partition_key=task.partition,
-            asset_selection=[AssetKey(name) for name in task.assets],
-            tags={**task.tags, PROCESS_TAG: process_tag()},
-            run_config=task.run_config,
-            raise_on_error=False,
+        run_id, success, errors = execute(
+            definitions, task.location, instance, task.job, task.partition, task.assets, tags, task.run_config
         )
-    errors = [_first_cause(event.step_failure_data.error) for event in result.all_events if event.is_step_failure]
-    tell("done", {"task": task, "success": result.success, "run_id": result.run_id, "errors": errors})
+    tell("done", {"task": task, "success": success, "run_id": run_id, "errors": errors})
 
 
 def _print_to(log: Path) -> None:
@@ -131,10 +127,3 @@ def _print_to(log: Path) -> None:
     with log.open("ab") as file:
         os.dup2(file.fileno(), 1)
         os.dup2(file.fileno(), 2)
-
-
-def _first_cause(error) -> str:
-    """The message of the error that user code raised, without Dagster's wrapping."""
-    while error.cause is not None:
-        error = error.cause
-    return error.message.strip().removeprefix("dagster._core.definitions.events.Failure: ")

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parent
+
+
+class HomeError(Exception):
+    """An environment variable that cannot be; the message names it."""
 
 
 @dataclass(frozen=True)
@@ -22,6 +27,8 @@ class Home:
     dagster_ui: str  # LTH_DAGSTER_UI: for links
     mlflow_ui: str  # LTH_MLFLOW_UI: for links
     device: str  # LTH_DEVICE: auto, cpu, cuda:N
+    replicates: int  # LTH_REPLICATES: partitions are offered for at least so many
+    deepest_round: int  # LTH_DEEPEST_ROUND: rounds have assets at least down to this one
 
 
 def find_home() -> Home:
@@ -32,7 +39,11 @@ def find_home() -> Home:
     project = _project()
     base = Path(os.environ.get("LTH_HOME") or project).expanduser().resolve()
     mlflow = base / "mlflow"
+    if any(character in str(mlflow) for character in "#?%"):
+        raise HomeError(f"{mlflow}: MLflow cannot keep its store where a path has one of # ? %; move, or set LTH_HOME")
     tracking_uri = os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{mlflow / 'mlflow.db'}"
+    if tracking_uri.startswith("sqlite:///"):
+        tracking_uri = f"sqlite:///{Path(tracking_uri.removeprefix('sqlite:///')).resolve()}"
     ui = tracking_uri if tracking_uri.startswith("http") else "http://127.0.0.1:5000"
     return Home(
         project=project,
@@ -45,12 +56,39 @@ def find_home() -> Home:
         tracking_uri=tracking_uri,
         dagster_ui=os.environ.get("LTH_DAGSTER_UI", "http://127.0.0.1:3000").rstrip("/"),
         mlflow_ui=os.environ.get("LTH_MLFLOW_UI", ui).rstrip("/"),
-        device=os.environ.get("LTH_DEVICE", "auto"),
+        device=_device(os.environ.get("LTH_DEVICE") or "auto"),
+        replicates=_number("LTH_REPLICATES"),
+        deepest_round=_number("LTH_DEEPEST_ROUND"),
     )
+
+
+def environment(home: Home) -> dict[str, str]:
+    """The variables that give another process, wherever it runs, the same places."""
+    return {
+        "LTH_HOME": str(home.mlflow.parent),
+        "LTH_DATA_DIR": str(home.data),
+        "LTH_STORE_DIR": str(home.store),
+        "DAGSTER_HOME": str(home.dagster),
+        "LTH_EXPERIMENTS_DIR": str(home.experiments),
+        "MLFLOW_TRACKING_URI": home.tracking_uri,
+    }
 
 
 def _place(variable: str, default: Path) -> Path:
     return Path(os.environ.get(variable) or default).expanduser().resolve()
+
+
+def _number(variable: str) -> int:
+    text = os.environ.get(variable) or "0"
+    if not text.isdecimal() or int(text) > 1000:
+        raise HomeError(f"{variable}={text}: must be a whole number up to 1000")
+    return int(text)
+
+
+def _device(text: str) -> str:
+    if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", text):
+        raise HomeError(f"LTH_DEVICE={text}: must be auto, cpu, cuda or cuda:N")
+    return text
 
 
 def _project() -> Path:

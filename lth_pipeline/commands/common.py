@@ -7,9 +7,9 @@ import sys
 import click
 
 from lth_pipeline.experiments import CardError, Experiment
-from lth_pipeline.home import Home, find_home
+from lth_pipeline.home import Home, HomeError, find_home
 from lth_pipeline.lottery.data import DataError
-from lth_pipeline.recipes import Store, StoreError, Workshop, load_cards
+from lth_pipeline.recipes import DeviceError, Store, StoreError, Workshop, load_cards
 
 Cards = dict[str, Experiment]
 
@@ -34,7 +34,7 @@ def workshop(home: Home) -> Workshop:
 
 
 def known_errors() -> tuple[type[Exception], ...]:
-    known: list[type[Exception]] = [CardError, DataError, StoreError]
+    known: list[type[Exception]] = [CardError, DataError, DeviceError, HomeError, StoreError]
     # only what has been imported can have been raised
     for module, name in (
         ("lth_pipeline.tracking.tracker", "TrackingError"),

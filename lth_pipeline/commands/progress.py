@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -56,7 +57,7 @@ def _arms(experiment: Experiment, entry: AssetStatus) -> list[tuple[int, str]]:
 
 
 def show_progress(
-    experiment: Experiment, plan: Mapping[int, Sequence[AssetStatus]], events: Iterable[Event]
+    experiment: Experiment, plan: Mapping[int, Sequence[AssetStatus]], events: Generator[Event]
 ) -> list[dict]:
     """Draw `events` until they end; gives the details of the runs that failed. Ctrl-C ends them and says so."""
     console = Console(stderr=True)
@@ -81,7 +82,7 @@ def show_progress(
     failed: list[dict] = []
     started = time.monotonic()
     try:
-        with bars:
+        with bars, closing(events):  # closed, it stops the workers, whatever was under way here
             tasks = {r: bars.add_task(f"replicate {r}  waiting", total=state.total or 1) for r, state in states.items()}
             for event, details in events:
                 if event == "done":

@@ -19,14 +19,16 @@ def results(card: str, form: str) -> None:
     """What CARD has shown so far, by round and arm."""
     from lth_pipeline.commands.common import card_named, places, workshop
     from lth_pipeline.commands.screen import results_on_screen
-    from lth_pipeline.orchestration.partitions import deepest_round
-    from lth_pipeline.orchestration.results import table
+    from lth_pipeline.orchestration.results import gathered
+    from lth_pipeline.reports.table import results_table
+    from lth_pipeline.tracking.runs import run_ids
     from lth_pipeline.tracking.tracker import open_tracker
 
     home, cards = places()
     experiment = card_named(cards, card)
-    tracker = open_tracker(home.tracking_uri, home.mlflow, home.mlflow_ui)
-    frame = table(cards, card, workshop(home), tracker, deepest_round(cards))
+    rows, _ = gathered(cards, card, workshop(home))
+    ids = run_ids(open_tracker(home.tracking_uri, home.mlflow, home.mlflow_ui), card) if rows else {}
+    frame = results_table(rows, ids)
     if form == "csv":
         click.echo(frame.to_csv(index=False), nl=False)
     elif form == "json":

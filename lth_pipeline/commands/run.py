@@ -9,6 +9,8 @@ from pathlib import Path
 import click
 
 LOCATION = "lth_pipeline.definitions"
+EVERY_ROUND = "every_round"
+MOST = 1000  # no replicate or round has a higher number
 
 
 def numbers(context, parameter, value: str | None) -> tuple[int, ...] | None:
@@ -19,7 +21,7 @@ def numbers(context, parameter, value: str | None) -> tuple[int, ...] | None:
     try:
         for part in value.split(","):
             first, _, last = part.partition("-")
-            chosen += range(int(first), int(last or first) + 1)
+            chosen += range(int(first), min(int(last or first), MOST) + 1)
     except ValueError:
         raise click.BadParameter(f"{value!r} is not a list of numbers such as 0,1 or 0-4") from None
     if not chosen:
@@ -49,55 +51,44 @@ def run(card, replicates, through, rounds, recompute, workers) -> None:
     from lth_pipeline.orchestration import status
     from lth_pipeline.orchestration.instance import close_dead_runs, devices, open_instance
     from lth_pipeline.orchestration.partitions import deepest_round, partition_key
-    from lth_pipeline.orchestration.partitions import replicates as offered
-    from lth_pipeline.recipes import Chain
+    from lth_pipeline.orchestration.plan import plan
+    from lth_pipeline.tracking.runs import run_ids
     from lth_pipeline.tracking.tracker import open_tracker
 
     deepest = deepest_round(cards)
-    through = _depth(through, rounds, experiment.pruning.rounds, deepest)
-    chosen = replicates if replicates is not None else tuple(range(experiment.replicates))
-    if max(chosen) >= offered(cards):
-        raise click.ClickException(
-            f"replicate {max(chosen)}: this deployment has partitions for 0 … {offered(cards) - 1}; "
-            f"set LTH_REPLICATES={max(chosen) + 1} for more"
-        )
+    _check_options(cards, experiment, replicates, through, rounds, deepest)
     _check_places(home)
-    shop = workshop(home)
     log = home.dagster.parent / "logs" / f"{time.strftime('%Y%m%d-%H%M%S')}.log"
     tags = {"lth/experiment": card, "lth/started_by": "lth run"}
     task = partial(Task, LOCATION, instance=home.dagster, log=log, tags=tags)
     config = {"resources": {"compute": {"config": {"recompute": True}}}} if recompute else {}
     started = time.monotonic()
-    open_tracker(home.tracking_uri, home.mlflow, home.mlflow_ui)  # makes a new store while the workers' imports run
+    tracker = open_tracker(home.tracking_uri, home.mlflow, home.mlflow_ui)  # while the workers' imports run
     with open_instance(home) as instance:
         for run_id in close_dead_runs(instance):
             click.echo(f"Run {run_id[:8]} was killed earlier; going on from what it left.")
-        recorded = status.read_records(instance, deepest)
-        plan = {}
-        for replicate in chosen:
-            found = status.replicate_status(Chain(cards, card, replicate), shop, recorded, through, deepest)
-            wanted = [e for e in found if e.round <= through and (rounds is None or e.round in rounds)]
-            plan[replicate] = [e for e in wanted if recompute or e.state != "fresh"]
-        job = card if through <= experiment.pruning.rounds else "every_round"
-        tasks = [
-            task(job, partition_key(card, replicate), tuple(e.asset for e in entries), run_config=config)
-            for replicate, entries in plan.items()
-            if entries
-        ]
-
+        recorded, logged = status.read_records(instance, deepest), run_ids(tracker, card)
+        chosen = {"replicates": replicates, "through": through, "rounds": rounds, "recompute": recompute}
+        todo = plan(cards, card, workshop(home), recorded, logged, deepest, **chosen)
+        tasks = []
+        for replicate, entries in todo.items():
+            job = card if max(entry.round for entry in entries) <= experiment.pruning.rounds else EVERY_ROUND
+            assets = tuple(entry.asset for entry in entries)
+            tasks.append(task(job, partition_key(card, replicate), assets, run_config=config))
+        failed = []
         if tasks:
-            count = workers or suitable_workers(len(tasks), devices())
-            failed = show_progress(experiment, plan, run_tasks(tasks, count))
-            if failed:
-                raise click.ClickException(_failure(failed, log))
-        results = status.results_status(cards, card, workshop(home), status.read_records(instance, deepest), deepest)
+            failed = show_progress(
+                experiment, todo, run_tasks(tasks, workers or suitable_workers(len(tasks), devices()))
+            )
+        results = status.results_status(cards, card, workshop(home), status.read_records(instance, deepest))
         if tasks or results.state != "fresh" or not (home.reports / card / "results.csv").is_file():
             gathering = run_tasks([task("gather_results", card, ("results",))], 1)
             done = [details for event, details in gathering if event == "done"]
-            if not done[0]["success"]:
-                raise click.ClickException(_failure(done, log))
+            failed += [details for details in done if not details["success"] and not failed]
+    if failed:  # what the others have shown is gathered all the same
+        raise click.ClickException(_failure(failed, log))
     if not tasks:
-        click.echo(f"{card} is up to date through round {through}: nothing to train.")
+        click.echo(f"{card} is up to date: nothing to train.")
     _ending(home, experiment, time.monotonic() - started if tasks else None)
 
 
@@ -112,14 +103,28 @@ def suitable_workers(tasks: int, cores: int) -> int:
     )
 
 
-def _depth(through: int | None, rounds: tuple[int, ...] | None, of_card: int, deepest: int) -> int:
-    depth = max(rounds) if rounds else of_card if through is None else through
+def _check_options(cards, experiment, replicates, through, rounds, deepest: int) -> None:
+    from lth_pipeline.orchestration.partitions import replicates as offered
+    from lth_pipeline.recipes.check import empties
+
+    if through is not None and rounds is not None:
+        raise click.ClickException("--through and --rounds: give one of them")
+    if replicates is not None and max(replicates) >= offered(cards):
+        raise click.ClickException(
+            f"replicate {max(replicates)}: this deployment has partitions for 0 … {offered(cards) - 1}; "
+            f"set LTH_REPLICATES={max(replicates) + 1} for more"
+        )
+    depth = max(rounds) if rounds else through or 0
     if depth > deepest:
         raise click.ClickException(
             f"round {depth}: this deployment has assets for rounds 0 … {deepest}; "
             f"set LTH_DEEPEST_ROUND={depth} for more"
         )
-    return depth
+    emptied = empties(cards, experiment.name, depth)
+    if emptied:
+        raise click.ClickException(
+            f"round {emptied[0]} would prune {emptied[1]} away whole; go through {emptied[0] - 1}"
+        )
 
 
 def _check_places(home) -> None:
@@ -135,12 +140,14 @@ def _check_places(home) -> None:
 
 
 def _failure(failed: list[dict], log: Path) -> str:
-    messages = list(dict.fromkeys(error for details in failed for error in details["errors"])) or [
-        "a run failed; its page in Dagster says why"
-    ]
+    """What went wrong, each message once, with the partitions it stopped."""
+    stopped: dict[str, list[str]] = {}
+    for details in failed:
+        for message in details["errors"] or ["failed; its page in Dagster says why"]:
+            stopped.setdefault(message, []).append(details["task"].partition)
     runs = ", ".join(details["run_id"][:8] for details in failed if details["run_id"])
-    where = f"\n(Dagster run {runs}; log: {log})" if runs else f"\n(log: {log})"
-    return "\n".join(messages) + where
+    lines = [f"{', '.join(partitions)}: {message}" for message, partitions in stopped.items()]
+    return "\n".join([*lines, f"(Dagster run {runs}; log: {log})" if runs else f"(log: {log})"])
 
 
 def _ending(home, experiment, seconds: float | None) -> None:

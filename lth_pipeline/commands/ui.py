@@ -24,13 +24,16 @@ HOST = "127.0.0.1"  # neither server asks who is there, so neither listens beyon
 def ui(dagster_port: int, mlflow_port: int) -> None:
     """Start the Dagster and MLflow UIs side by side, on this machine only, until Ctrl-C."""
     from lth_pipeline.commands.common import places
+    from lth_pipeline.home import environment
     from lth_pipeline.orchestration.instance import open_instance
     from lth_pipeline.tracking.tracker import open_tracker
 
     home, _ = places()
+    if dagster_port == mlflow_port:
+        raise click.ClickException(f"both UIs cannot have port {dagster_port}; give them two")
     for name, port in (("dagster", dagster_port), ("mlflow", mlflow_port)):
         _refuse_taken(name, port)
-    os.environ["DAGSTER_HOME"] = str(home.dagster)
+    os.environ.update(environment(home))  # the servers run in the project, where a relative place would be another
     os.environ["LTH_DAGSTER_UI"] = f"http://{HOST}:{dagster_port}"
     if not home.tracking_uri.startswith("http"):
         os.environ["LTH_MLFLOW_UI"] = f"http://{HOST}:{mlflow_port}"

@@ -50,7 +50,12 @@ def execute(
 
 
 def _first_cause(error) -> str:
-    """The message of the error that user code raised, without Dagster's wrapping."""
-    while error.cause is not None:
+    """What was raised for a person to read (a Failure), else the first cause, without Dagster's wrapping."""
+    while error.cause is not None and error.cls_name != "Failure":
         error = error.cause
-    return error.message.strip().removeprefix("dagster._core.definitions.events.Failure: ")
+    for wrapping in (
+        "dagster._core.definitions.events.Failure: ",
+        "dagster._core.errors.DagsterAssetCheckFailedError: ",
+    ):
+        error = error._replace(message=error.message.removeprefix(wrapping))
+    return error.message.strip()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
@@ -100,6 +101,7 @@ def _work(connection: Connection, task: Task, environment: dict[str, str]) -> No
     os.setpgrp()  # Ctrl-C reaches `lth run` alone, which then stops its workers: once, not twice
     os.environ.update(environment)  # the fork server keeps that of its start
     _print_to(task.log)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     from dagster import DagsterInstance
 
     from lth_pipeline.orchestration import progress
@@ -120,6 +122,12 @@ def _work(connection: Connection, task: Task, environment: dict[str, str]) -> No
             definitions, task.location, instance, task.job, task.partition, task.assets, tags, task.run_config
         )
     tell("done", {"task": task, "success": success, "run_id": run_id, "errors": errors})
+
+
+def _end_with_parent() -> None:
+    """Stop, as by Ctrl-C, when `lth run` is gone: nobody is left to tell, and the next one may begin."""
+    multiprocessing.parent_process().join()
+    os.kill(os.getpid(), signal.SIGINT)
 
 
 def _print_to(log: Path) -> None:

@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 
 from dagster import MultiPartitionKey, MultiPartitionsDefinition, StaticPartitionsDefinition
 
 from lth_pipeline.experiments import Experiment
+from lth_pipeline.home import find_home
 
 REPLICATES = 10  # offered at least; any number is a valid seed
 
 
 def deepest_round(cards: Mapping[str, Experiment]) -> int:
     """The last round that has assets: the deepest card's, or LTH_DEEPEST_ROUND where that is deeper."""
-    return max(int(os.environ.get("LTH_DEEPEST_ROUND", 0)), *(card.pruning.rounds for card in cards.values()))
+    return max(find_home().deepest_round, *(card.pruning.rounds for card in cards.values()))
 
 
 def replicates(cards: Mapping[str, Experiment]) -> int:
     """How many replicates there are partitions for: ten, the most of a card, or LTH_REPLICATES."""
-    return max(REPLICATES, int(os.environ.get("LTH_REPLICATES", 0)), *(card.replicates for card in cards.values()))
+    return max(REPLICATES, find_home().replicates, *(card.replicates for card in cards.values()))
 
 
 def experiment_partitions(cards: Mapping[str, Experiment]) -> StaticPartitionsDefinition:

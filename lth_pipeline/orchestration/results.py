@@ -5,7 +5,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from dagster import (
     AssetExecutionContext,
@@ -18,16 +18,15 @@ from dagster import (
 )
 
 from lth_pipeline.experiments import Experiment
-from lth_pipeline.orchestration.partitions import experiment_partitions, replicates
+from lth_pipeline.orchestration.partitions import experiment_partitions
 from lth_pipeline.orchestration.resources import Compute, Tracking
 from lth_pipeline.orchestration.rounds import RECIPE_TAG, plain_failures
 from lth_pipeline.orchestration.stages import all_stages, asset_name
 from lth_pipeline.recipes import Chain, Workshop
-
-if TYPE_CHECKING:
-    import pandas as pd
+from lth_pipeline.recipes.results import gather
 
 NAME = "results"
+MOST = 1000  # replicates: home.py admits no more
 CODE = 1  # raise it when the table, the figures or the report change
 
 
@@ -46,44 +45,33 @@ def results_asset(cards: Mapping[str, Experiment], deepest: int, reports: Path) 
     )
     def results(context: AssetExecutionContext, compute: Compute, tracking: Tracking) -> MaterializeResult:
         with plain_failures():
-            return _materialise(context, compute, tracking, cards, deepest, reports)
+            return _materialise(context, compute, tracking, cards, reports)
 
     return results
 
 
-def identity(
-    cards: Mapping[str, Experiment], name: str, workshop: Workshop, deepest: int
-) -> tuple[list[dict[str, Any]], str]:
-    """(rows, recipe id): what the results of experiment `name` are made of as the store stands."""
-    from lth_pipeline.recipes.results import gather
+def gathered(cards: Mapping[str, Experiment], name: str, workshop: Workshop) -> tuple[list[dict[str, Any]], str]:
+    """(rows, recipe id): what the results of experiment `name` are made of as the store stands.
 
-    chains = [Chain(cards, name, replicate) for replicate in range(replicates(cards))]
-    rows = gather(workshop, chains, deepest)
+    Every replicate below MOST and every round that is in the store, whatever this deployment offers.
+    """
+    rows = gather(workshop, (Chain(cards, name, replicate) for replicate in range(MOST)))
     inputs = [[row["replicate"], row["round"], row["arm"], row["data_version"]] for row in rows]
     return rows, hashlib.sha256(json.dumps([CODE, inputs]).encode()).hexdigest()[:40]
 
 
-def table(cards: Mapping[str, Experiment], name: str, workshop: Workshop, tracker, deepest: int) -> "pd.DataFrame":
-    """The results table of experiment `name` as the store and MLflow stand."""
-    from lth_pipeline.reports.table import results_table
-    from lth_pipeline.tracking.runs import run_ids
-
-    rows, _ = identity(cards, name, workshop, deepest)
-    return results_table(rows, run_ids(tracker, name))
-
-
-def _materialise(
-    context, compute: Compute, tracking: Tracking, cards, deepest: int, reports: Path
-) -> MaterializeResult:
+def _materialise(context, compute: Compute, tracking: Tracking, cards, reports: Path) -> MaterializeResult:
     from lth_pipeline.files import write_atomically
     from lth_pipeline.reports import bundle
     from lth_pipeline.reports.drawing import markdown_picture
+    from lth_pipeline.reports.table import results_table
     from lth_pipeline.tracking.results import log_results
+    from lth_pipeline.tracking.runs import run_ids
 
     name = context.partition_key
     experiment, tracker = cards[name], tracking.tracker()
-    _, recipe = identity(cards, name, compute.workshop(), deepest)
-    frame = table(cards, name, compute.workshop(), tracker, deepest)
+    rows, recipe = gathered(cards, name, compute.workshop())
+    frame = results_table(rows, run_ids(tracker, name))
     if frame.empty:
         raise Failure(
             f"{name} has no trained round yet; materialise its rounds first, or: lth run {name}",

@@ -63,18 +63,14 @@ def _asset(cards, stage: Stage, round: int, partitions) -> AssetsDefinition:
 @contextmanager
 def plain_failures() -> Iterator[None]:
     """Turns our own errors, which are written for people, into a Failure that says no more than they do."""
-    from lth_pipeline.lottery.data import DataError
-    from lth_pipeline.recipes import StoreError
+    from lth_pipeline.lottery.errors import DataError, PruningError
+    from lth_pipeline.recipes import DeviceError, StoreError
     from lth_pipeline.tracking.tracker import TrackingError
 
     try:
         yield
-    except (DataError, StoreError, TrackingError) as error:
+    except (DataError, PruningError, DeviceError, StoreError, TrackingError) as error:
         raise Failure(description=str(error), allow_retries=False) from error
-    except Exception as error:
-        if type(error).__name__ == "PruningError":  # its module imports torch, which is put off until it is needed
-            raise Failure(description=str(error), allow_retries=False) from error
-        raise
 
 
 def _materialise(
@@ -86,6 +82,7 @@ def _materialise(
         "replicate": chain.replicate,
         "dagster_run": context.run.run_id,
     }
+    workshop.on_row = trainings.watch(context, chain)
     steps = stage.steps(chain, round)
     if stage.trains:
         done = [trainings.train(context, compute, tracking, chain, step) for step in steps]

@@ -6,7 +6,7 @@ cards, the code and the store as they are now, from the top down, and held again
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +14,7 @@ from dagster import AssetKey, AssetRecordsFilter, DagsterEventType, DagsterInsta
 
 from lth_pipeline.experiments import Experiment
 from lth_pipeline.orchestration import results
-from lth_pipeline.orchestration.partitions import partition_key, replicates
+from lth_pipeline.orchestration.partitions import partition_key
 from lth_pipeline.orchestration.rounds import CHECK_FAILED, RECIPE_TAG
 from lth_pipeline.orchestration.stages import Stage, all_stages, asset_name, combined
 from lth_pipeline.recipes import Chain, Workshop
@@ -54,9 +54,12 @@ def _last_tags(instance: DagsterInstance, asset: AssetKey) -> dict[str, dict[str
 
 
 def replicate_status(
-    chain: Chain, workshop: Workshop, recorded: Recorded, through: int, deepest: int
+    chain: Chain, workshop: Workshop, recorded: Recorded, through: int, deepest: int, logged: Container | None = None
 ) -> list[AssetStatus]:
-    """Every asset of rounds 0 … through of a replicate, and the deeper ones that have been materialised."""
+    """Every asset of rounds 0 … through of a replicate, and the deeper ones that have been materialised.
+
+    logged: what MLflow has runs of (tracking.runs.RunKey); None: not asked.
+    """
     partition = partition_key(chain.name, chain.replicate)
     statuses: dict[str, AssetStatus] = {}
     seen: Seen = {}
@@ -66,18 +69,22 @@ def replicate_status(
         if tags is None and round > through:
             continue
         state, why = ("missing", "") if tags is None else _state(stage, round, chain, workshop, tags, statuses, seen)
+        if state == "fresh" and logged is not None and stage.trains:
+            made = ((step, workshop.look_up(chain, step, seen).version) for step in stage.steps(chain, round))
+            if not all((chain.replicate, round, step.arm, version) in logged for step, version in made):
+                state = "unlogged"
         statuses[name] = AssetStatus(name, chain.name, chain.replicate, round, state, why)
     return list(statuses.values())
 
 
-def results_status(cards, name: str, workshop: Workshop, recorded: Recorded, deepest: int) -> AssetStatus:
+def results_status(cards, name: str, workshop: Workshop, recorded: Recorded) -> AssetStatus:
     """Whether the results of experiment `name` are of all that has been trained."""
     tags = recorded[results.NAME].get(name)
     if tags is None:
         return AssetStatus(results.NAME, name, None, None, "missing")
-    _, recipe = results.identity(cards, name, workshop, deepest)
+    _, recipe = results.gathered(cards, name, workshop)
     fresh = tags.get(RECIPE_TAG) == recipe
-    why = "" if fresh else "what was trained is not what the table was made of"
+    why = "" if fresh else "not made of what is trained now, or by other code"
     return AssetStatus(results.NAME, name, None, None, "fresh" if fresh else "stale", why)
 
 
@@ -87,13 +94,17 @@ def experiment_status(
     """Every asset of the experiment that has been materialised or that its card asks for."""
     card = cards[name]
     statuses: list[AssetStatus] = []
-    for replicate in range(replicates(cards)):
-        begun = any(partition_key(name, replicate) in recorded[asset] for asset in recorded)
-        if replicate < card.replicates or begun:
-            chain = Chain(cards, name, replicate)
-            through = card.pruning.rounds if replicate < card.replicates else -1
-            statuses += replicate_status(chain, workshop, recorded, through, deepest)
-    return [*statuses, results_status(cards, name, workshop, recorded, deepest)]
+    for replicate in sorted({*range(card.replicates), *begun(recorded, name)}):
+        through = card.pruning.rounds if replicate < card.replicates else -1
+        statuses += replicate_status(Chain(cards, name, replicate), workshop, recorded, through, deepest)
+    return [*statuses, results_status(cards, name, workshop, recorded)]
+
+
+def begun(recorded: Recorded, name: str) -> set[int]:
+    """The replicates of experiment `name` of which anything has been materialised."""
+    keys = {partition for partitions in recorded.values() for partition in partitions}
+    parts = (key.split("|") for key in keys if "|" in key)
+    return {int(replicate) for experiment, replicate in parts if experiment == name}
 
 
 def _state(
@@ -135,15 +146,15 @@ def _changes(chain: Chain, step, workshop: Workshop, tags: dict[str, str], seen:
         return "its settings, code or inputs changed"
     old, new = dict(_flat(before["recipe"])), dict(_flat(recipe.content))
     changed = [key for key in (*new, *(key for key in old if key not in new)) if old.get(key) != new.get(key)]
-    return ", ".join(_change(key, old.get(key), new.get(key)) for key in changed)
+    inputs = [key.removeprefix("inputs.") for key in changed if key.startswith("inputs.")]
+    other = f"reads other {' and '.join(inputs)} than it was made from" if inputs else ""
+    settings = [_change(key, old.get(key), new.get(key)) for key in changed if not key.startswith("inputs.")]
+    return ", ".join([*settings, *([other] if other else [])])
 
 
 def _change(key: str, old: Any, new: Any) -> str:
-    name = key.removeprefix("settings.")
-    if name.startswith("inputs."):
-        return f"another {name.removeprefix('inputs.')} goes in"
     said = [("its default" if value is None else value) for value in (old, new)]
-    return f"{name}: {said[0]} → {said[1]}"
+    return f"{key.removeprefix('settings.')}: {said[0]} → {said[1]}"
 
 
 def _flat(content: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

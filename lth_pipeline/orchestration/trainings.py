@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,7 +10,8 @@ from dagster import AssetExecutionContext
 
 from lth_pipeline.orchestration.progress import Narrator, tell
 from lth_pipeline.orchestration.resources import Compute, Tracking
-from lth_pipeline.recipes import Chain, Product, Step
+from lth_pipeline.recipes import Chain, Product, Step, Workshop
+from lth_pipeline.recipes.workshop import OnRow
 
 
 @dataclass(frozen=True)
@@ -26,40 +28,53 @@ class Trained:
 
 def train(context: AssetExecutionContext, compute: Compute, tracking: Tracking, chain: Chain, step: Step) -> Trained:
     """Make `step` or find it, and see that MLflow has a current run of it."""
-    from lth_pipeline.recipes.steps import rows_of
     from lth_pipeline.tracking.rounds import Logger
-    from lth_pipeline.tracking.runs import Training, find_current
+    from lth_pipeline.tracking.runs import Training
 
     workshop, tracker = compute.workshop(), tracking.tracker()
     description = chain.cards[chain.name].description
     about = Training(chain.name, description, chain.replicate, step.round, step.arm)
     recipe = workshop.recipe(chain, step)
-    logger = Logger(tracker, about, {**_lineage(context, tracking, chain, step, tracker), "lth.recipe": recipe.id})
-    narrator = Narrator(context.log.info, f"{chain.name}, replicate {chain.replicate}, {step}")
+    logger = Logger(tracker, about, {**_lineage(context, tracking, chain, step, workshop), "lth.recipe": recipe.id})
+    watching = workshop.on_row
 
     def on_row(of: Step, row: dict[str, float], total: int) -> None:
-        narrator.row(row["iteration"], total)
-        tell(
-            "row",
-            replicate=chain.replicate,
-            round=of.round,
-            arm=of.arm,
-            iteration=row["iteration"],
-            total=total,
-        )
+        watching(of, row, total)
         if of == step:
             logger.row(row)
             workshop.made_by["mlflow_run"] = logger.run_id
 
     workshop.on_row = on_row
     try:
+        if compute.recompute and step.arm not in ("dense", "ticket"):
+            workshop.make(chain, chain.inputs(step)["weights"], fresh=True)  # a control's fresh weights are its own
         product = workshop.make(chain, step, fresh=compute.recompute)
+        return _logged(workshop, tracker, chain, step, product, logger)
     except BaseException:
-        logger.fail()
+        with suppress(Exception):  # of the two errors the first is worth telling
+            logger.fail()
         raise
     finally:
-        workshop.on_row = None
+        workshop.on_row = watching
         workshop.made_by.pop("mlflow_run", None)
+
+
+def watch(context: AssetExecutionContext, chain: Chain) -> OnRow:
+    """Tells of every training that a step sets off, be it the step's own or one before it that was missing."""
+    narrators: dict[Step, Narrator] = {}
+
+    def on_row(of: Step, row: dict[str, float], total: int) -> None:
+        told = f"{chain.name}, replicate {chain.replicate}, {of}"
+        narrators.setdefault(of, Narrator(context.log.info, told)).row(row["iteration"], total)
+        tell("row", replicate=chain.replicate, round=of.round, arm=of.arm, iteration=row["iteration"], total=total)
+
+    return on_row
+
+
+def _logged(workshop: Workshop, tracker, chain: Chain, step: Step, product: Product, logger) -> Trained:
+    from lth_pipeline.recipes.steps import rows_of
+    from lth_pipeline.tracking.runs import find_current
+
     facts = {
         **product.facts,
         "density": chain.rung(step.round).density,
@@ -68,13 +83,14 @@ def train(context: AssetExecutionContext, compute: Compute, tracking: Tracking, 
     tensors = workshop.store.load(product.version)
     rows = rows_of(tensors)
     drawn = picture({step.arm: rows}, {step.arm: facts}, title(chain, step))
-    run_id = None if product.computed else find_current(tracker, about, recipe.id)
+    run_id = None if product.computed else find_current(tracker, logger.training, product.version)
     if run_id is None:
         made_by = product.record["made_by"]
         logger.tags = {**logger.tags, "lth.data_version": product.version}
-        if not product.computed and made_by.get("mlflow_run"):
-            logger.tags["lth.reused_from_run"] = made_by["mlflow_run"]
+        if (made_by.get("experiment"), made_by.get("replicate")) != (chain.name, chain.replicate):
             logger.tags["lth.reused_from"] = origin(product)
+            if made_by.get("mlflow_run"):
+                logger.tags["lth.reused_from_run"] = made_by["mlflow_run"]
         files = _files(workshop, chain, step, product, tensors, rows, facts, logger.tags)
         run_id = logger.finish(rows, facts, _params(chain, step), {**files, "learning_curve.png": drawn})
     return Trained(step, product, run_id, rows, facts, drawn)
@@ -110,8 +126,8 @@ def title(chain: Chain, step: Step) -> str:
     return f"{chain.name} · replicate {chain.replicate} · round {step.round} · {density:.1f} %"
 
 
-def _lineage(context: AssetExecutionContext, tracking: Tracking, chain: Chain, step: Step, tracker) -> dict[str, str]:
-    from lth_pipeline.tracking.runs import Training, attempts
+def _lineage(context, tracking: Tracking, chain: Chain, step: Step, workshop: Workshop) -> dict[str, str]:
+    from lth_pipeline.tracking.runs import Training, find_current
 
     tags = {
         "lth.dagster_run": context.run.run_id,
@@ -125,9 +141,9 @@ def _lineage(context: AssetExecutionContext, tracking: Tracking, chain: Chain, s
     if step.round:
         before = chain.main(step.round - 1)
         about = Training(chain.name, "", chain.replicate, before.round, before.arm)
-        source = next((run for run in attempts(tracker, about) if run.data.tags.get("lth.status") == "current"), None)
+        source = find_current(tracking.tracker(), about, workshop.make(chain, before).version)
         if source:
-            tags["lth.mask_from_run"] = source.info.run_id
+            tags["lth.mask_from_run"] = source
     return tags
 
 
@@ -174,7 +190,7 @@ def _files(workshop, chain: Chain, step: Step, product: Product, tensors, rows, 
         links["mask pruned from MLflow run"] = f"`{tags['lth.mask_from_run']}`"
     if "lth.reused_from" in tags:
         links["not trained again, reused from"] = (
-            f"{tags['lth.reused_from']} (MLflow run `{tags['lth.reused_from_run']}`)"
+            f"{tags['lth.reused_from']} (MLflow run `{tags.get('lth.reused_from_run', 'none')}`)"
         )
     head = title(chain, step)
     return {

@@ -101,19 +101,25 @@ def _branch_faults(experiment: Experiment, cards: Mapping[str, Experiment]) -> l
     return []
 
 
+def empties(cards: Mapping[str, Experiment], name: str, rounds: int) -> tuple[int, str] | None:
+    """(round, weight name) where the ladder of experiment `name` first leaves a layer nothing, down to `rounds`."""
+    for rung in islice(climb(cards, name), rounds + 1):
+        empty = [layer for layer, count in rung.keep.items() if count < (len(rung.ranked) or 1)]
+        if empty:
+            return rung.round, empty[0] or "the network"
+    return None
+
+
 def _ladder_faults(experiment: Experiment, cards: Mapping[str, Experiment]) -> list[Fault]:
     pruning = experiment.pruning
     if not any(rate(pruning, layer) for layer in model_of(experiment).layers):
         return [Fault("pruning.rates", pruning.rates, "prunes none of this network's layers")]
+    emptied = empties(cards, experiment.name, pruning.rounds)
+    if emptied:
+        remedy = f"give at most {emptied[0] - 1} rounds, or lower rates"
+        expected = f"prunes {emptied[1]} away whole in round {emptied[0]}; {remedy}"
     before = None
-    for rung in islice(climb(cards, experiment.name), pruning.rounds + 1):  # it ends at the first fault
-        empty = [name for name, count in rung.keep.items() if count < (len(rung.ranked) or 1)]
-        if empty:
-            what = empty[0] or "the network"
-            remedy = f"give at most {rung.round - 1} rounds, or lower rates"
-            return [
-                Fault("pruning.rounds", pruning.rounds, f"prunes {what} away whole in round {rung.round}; {remedy}")
-            ]
+    for rung in islice(climb(cards, experiment.name), emptied[0] if emptied else pruning.rounds + 1):
         if before == rung.weights:
             expected = f"prunes nothing in round {rung.round}; "
             if rung.round == 1:
@@ -121,4 +127,4 @@ def _ladder_faults(experiment: Experiment, cards: Mapping[str, Experiment]) -> l
             expected += f"give at most {rung.round - 1} rounds, or raise the rates"
             return [Fault("pruning.rounds", pruning.rounds, expected)]
         before = rung.weights
-    return []
+    return [Fault("pruning.rounds", pruning.rounds, expected)] if emptied else []

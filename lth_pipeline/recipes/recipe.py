@@ -12,12 +12,12 @@ from typing import Any
 #: made with the old code are then no longer found, and `lth status --stale` lists what they made.
 CODE = {
     "initial_weights": 1,
-    "rewind_weights": 1,
     "mask": 1,
     "ticket": 1,
     "reinit": 1,
     "trained": 1,
 }
+CODE["rewind_weights"] = CODE["trained"]  # the same loop
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import count
 from typing import Any
 
 from lth_pipeline.experiments.measures import MEASURES
@@ -12,8 +13,8 @@ from lth_pipeline.recipes.workshop import Seen, Workshop
 Row = dict[str, Any]
 
 
-def gather(workshop: Workshop, chains: Iterable[Chain], deepest: int) -> list[Row]:
-    """The rows of every training of `chains` that is in the store, rounds 0 … deepest.
+def gather(workshop: Workshop, chains: Iterable[Chain]) -> list[Row]:
+    """The rows of every training of `chains` that is in the store, however deep.
 
     A round that is missing ends its replicate's rows: what lies below it in the store, if anything, does not
     follow from the settings as they are now.
@@ -21,7 +22,7 @@ def gather(workshop: Workshop, chains: Iterable[Chain], deepest: int) -> list[Ro
     rows = []
     for chain in chains:
         seen: Seen = {}
-        for round in range(deepest + 1):
+        for round in count():
             found = [row for arm in chain.arms(round) if (row := _row(workshop, chain, round, arm, seen))]
             if not found:
                 break

@@ -8,6 +8,8 @@ from typing import Any
 
 import torch
 
+from lth_pipeline.recipes.errors import DeviceError
+
 
 def choose_device(device: str) -> torch.device:
     """ "auto" is the first CUDA device, or the CPU where there is none."""
@@ -15,7 +17,7 @@ def choose_device(device: str) -> torch.device:
         return torch.device("cuda:0" if torch.cuda.is_available() else "cpu")
     chosen = torch.device(device)
     if chosen.type == "cuda" and not torch.cuda.is_available():
-        raise ValueError(f"device {device!r}: no CUDA device is here; use auto or cpu")
+        raise DeviceError(f"device {device!r}: torch finds no CUDA device here; use auto or cpu")
     return chosen
 
 

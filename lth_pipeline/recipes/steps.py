@@ -17,7 +17,7 @@ from lth_pipeline.lottery.training import curve
 from lth_pipeline.lottery.training.train import Schedule, State, Trained, train
 from lth_pipeline.recipes.chain import Chain, Step
 from lth_pipeline.recipes.recipe import Recipe
-from lth_pipeline.recipes.route import choose_device
+from lth_pipeline.recipes.route import choose_device, route
 
 if TYPE_CHECKING:
     from lth_pipeline.recipes.workshop import Workshop
@@ -80,7 +80,7 @@ def _train(workshop: Workshop, chain: Chain, step: Step, recipe: Recipe, inputs:
     data = _data(experiment.data, workshop.data_dir, experiment.seed, device)
     settings = experiment.training.model_dump(exclude_none=True)
     schedule = Schedule(**settings, start=0 if stop else chain.start(step))
-    kept = workshop.store.load_checkpoint(recipe.id)
+    kept = workshop.store.load_checkpoint(recipe.id, route(device))
     saved = monotonic()
 
     def on_evaluation(row: curve.Row, state) -> None:
@@ -88,7 +88,7 @@ def _train(workshop: Workshop, chain: Chain, step: Step, recipe: Recipe, inputs:
         if workshop.on_row:
             workshop.on_row(step, row, stop or schedule.iterations)
         if monotonic() - saved >= workshop.checkpoint_seconds:
-            workshop.store.save_checkpoint(recipe.id, _state_tensors(state()))
+            workshop.store.save_checkpoint(recipe.id, _state_tensors(state()), route(device))
             saved = monotonic()
 
     def epoch_seed(epoch: int) -> int:
@@ -137,6 +137,7 @@ def _trained_tensors(trained: Trained) -> dict[str, torch.Tensor]:
 def _state_tensors(state: State) -> dict[str, torch.Tensor]:
     return {
         "iteration": torch.tensor(state.iteration),
+        "seconds": torch.tensor(state.seconds, dtype=torch.float64),
         **{f"weights/{name}": tensor for name, tensor in state.weights.items()},
         **{f"optimiser/{name}": tensor for name, tensor in state.optimiser.items()},
         **{f"curve/{column}": tensor for column, tensor in curve.to_tensors(state.rows).items()},
@@ -146,7 +147,8 @@ def _state_tensors(state: State) -> dict[str, torch.Tensor]:
 def _state(tensors: dict[str, torch.Tensor]) -> State:
     prefix = "optimiser/"
     optimiser = {name.removeprefix(prefix): t for name, t in tensors.items() if name.startswith(prefix)}
-    return State(int(tensors["iteration"]), weights_of(tensors), optimiser, rows_of(tensors))
+    seconds = float(tensors["seconds"])
+    return State(int(tensors["iteration"]), weights_of(tensors), optimiser, rows_of(tensors), seconds)
 
 
 @lru_cache(maxsize=2)

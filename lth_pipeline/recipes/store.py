@@ -17,16 +17,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lth_pipeline.files import ensure_writable, write_atomically
+from lth_pipeline.recipes.errors import StoreError
 from lth_pipeline.recipes.recipe import Recipe
 
 if TYPE_CHECKING:
     import torch
 
 Record = dict[str, Any]
-
-
-class StoreError(Exception):
-    """The store cannot be written, or holds something damaged; the message names the file and the remedy."""
 
 
 class Store:
@@ -93,19 +90,17 @@ class Store:
             raise _damaged(path, "its content does not have the SHA-256 that it is named by")
         return tensors
 
-    def save_checkpoint(self, recipe_id: str, tensors: Mapping[str, torch.Tensor]) -> None:
-        """Keep the state of a half-done training, sealed with its digest."""
+    def save_checkpoint(self, recipe_id: str, tensors: Mapping[str, torch.Tensor], route: Record) -> None:
+        """Keep the state of a half-done training, sealed with its digest and its route."""
         from safetensors.torch import save
 
-        from lth_pipeline.lottery.digest import digest
+        _write(
+            self.checkpoint_path(recipe_id), save(dict(tensors), metadata={"seal": _checkpoint_seal(tensors, route)})
+        )
 
-        _write(self.checkpoint_path(recipe_id), save(dict(tensors), metadata={"digest": digest(tensors)}))
-
-    def load_checkpoint(self, recipe_id: str) -> dict[str, torch.Tensor] | None:
-        """The state kept, or None. A damaged one is as good as none: the training starts over."""
+    def load_checkpoint(self, recipe_id: str, route: Record) -> dict[str, torch.Tensor] | None:
+        """The state kept, or None. One that is damaged, or of another route, is as good as none: it starts over."""
         from safetensors import SafetensorError, safe_open
-
-        from lth_pipeline.lottery.digest import digest
 
         path = self.checkpoint_path(recipe_id)
         if not path.is_file():
@@ -113,7 +108,7 @@ class Store:
         try:
             with safe_open(path, framework="pt") as file:
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
-                return tensors if (file.metadata() or {}).get("digest") == digest(tensors) else None
+                return tensors if (file.metadata() or {}).get("seal") == _checkpoint_seal(tensors, route) else None
         except (SafetensorError, OSError):
             return None
 
@@ -157,3 +152,9 @@ def _damaged(path: Path, why: str) -> StoreError:
 
 def _seal(record: Record) -> str:
     return hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()
+
+
+def _checkpoint_seal(tensors: Mapping[str, torch.Tensor], route: Record) -> str:
+    from lth_pipeline.lottery.digest import digest
+
+    return _seal({"content": digest(tensors), "route": route})

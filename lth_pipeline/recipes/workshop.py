@@ -102,6 +102,8 @@ class Workshop:
             return made[step]
         from lth_pipeline.recipes.steps import compute
 
+        if fresh:
+            self.store.drop_checkpoint(recipe.id)
         tensors, facts = compute(self, chain, step, recipe)
         record = self.keep(recipe, tensors, facts, step)
         same_bits = before["version"] == record["version"] if before else None
@@ -118,7 +120,8 @@ class Workshop:
             recipe,
             tensors,
             facts=facts,
-            route=route(choose_device(self.device)),
+            # everything but training is computed on the CPU, whatever the device
+            route=route(choose_device(self.device if step.kind in ("trained", "rewind_weights") else "cpu")),
             made_by={**self.made_by, "step": str(step)},
             made_at=datetime.now(UTC).isoformat(timespec="seconds"),
         )

@@ -26,10 +26,13 @@ COLUMNS = {
 }
 
 
-def results_table(rows: list[dict[str, Any]], run_ids: dict[tuple[int, int, str], str]) -> pd.DataFrame:
+def results_table(rows: list[dict[str, Any]], run_ids: dict[tuple[int, int, str, str], str]) -> pd.DataFrame:
     """One line per replicate, round and arm. `mlflow_run_id` is empty where MLflow has no run of it."""
     frame = pd.DataFrame(
-        [{**row, "mlflow_run_id": run_ids.get((row["replicate"], row["round"], row["arm"]), "")} for row in rows],
+        [
+            {**row, "mlflow_run_id": run_ids.get((row["replicate"], row["round"], row["arm"], row["data_version"]), "")}
+            for row in rows
+        ],
         columns=list(COLUMNS),
     ).astype(COLUMNS)
     order = {arm: place for place, arm in enumerate(ARMS)}

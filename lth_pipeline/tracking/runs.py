@@ -33,13 +33,13 @@ class Training:
         return f"round {self.round:02d} · {self.arm} · replicate {self.replicate}"
 
 
-def find_current(tracker: Tracker, training: Training, recipe: str) -> str | None:
-    """The finished, current run of a training that followed `recipe`."""
+def find_current(tracker: Tracker, training: Training, version: str) -> str | None:
+    """The finished, current run of a training that gave the data version `version`."""
     return next(
         (
             run.info.run_id
             for run in attempts(tracker, training)
-            if run.data.tags.get("lth.status") == "current" and run.data.tags.get("lth.recipe") == recipe
+            if run.data.tags.get("lth.status") == "current" and run.data.tags.get("lth.data_version") == version
         ),
         None,
     )
@@ -74,14 +74,15 @@ def supersede(tracker: Tracker, training: Training, by: str) -> None:
                 client.set_terminated(run.info.run_id, status="KILLED")
 
 
-def run_ids(tracker: Tracker, experiment: str) -> dict[tuple[int, int, str], str]:
-    """{(replicate, round, arm): run id} of the current runs of an experiment."""
+#: what a run is known by: replicate, round, arm, data version
+RunKey = tuple[int, int, str, str]
+
+
+def run_ids(tracker: Tracker, experiment: str) -> dict[RunKey, str]:
+    """The current runs of an experiment. By data version too: a run of other settings is not this training's."""
     current = search(tracker, experiment, {"lth.kind": "round", "lth.status": "current"})
-    return {
-        (
-            int(run.data.tags["lth.replicate"]),
-            int(run.data.tags["lth.round"]),
-            run.data.tags["lth.arm"],
-        ): run.info.run_id
-        for run in reversed(current)
-    }
+    return {_key(run.data.tags): run.info.run_id for run in reversed(current)}
+
+
+def _key(tags: Mapping[str, str]) -> RunKey:
+    return int(tags["lth.replicate"]), int(tags["lth.round"]), tags["lth.arm"], tags.get("lth.data_version", "")

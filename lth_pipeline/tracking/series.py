@@ -15,6 +15,7 @@ from lth_pipeline.tracking.runs import Training, search
 from lth_pipeline.tracking.tracker import Tracker
 
 METRICS = ("remaining_percent", *MEASURES)
+COMPARED = tuple(name for name in METRICS if name != "seconds")  # what a recompute must give again
 
 
 def series_of(tracker: Tracker, training: Training) -> str:
@@ -24,27 +25,43 @@ def series_of(tracker: Tracker, training: Training) -> str:
 
 
 def add(tracker: Tracker, training: Training, metrics: Mapping[str, float]) -> None:
-    """Put the point of a finished round on its series; a round that has one already gives a new series."""
+    """Put the point of a finished round on its series.
+
+    A round whose point is there already and other gives a new series of the rounds above it: what lies below no
+    longer follows, and is added as it is trained. The same point again (a recompute) changes nothing.
+    """
     series = series_of(tracker, training)
-    rounds = {point.step for point in tracker.client.get_metric_history(series, f"by_round/{METRICS[0]}")}
-    if training.round in rounds:
-        _renew(tracker, training, series)
-        return
-    if _arm(training) != "ticket" and 0 not in rounds:
-        for dense in _current_rounds(tracker, training, "dense"):
-            _log(tracker, series, 0, dense.data.metrics)
+    points = {
+        name: {point.step: point.value for point in tracker.client.get_metric_history(series, f"by_round/{name}")}
+        for name in COMPARED
+    }
+    if training.round in points[COMPARED[0]]:
+        if all(points[name][training.round] == metrics[name] for name in COMPARED):
+            return
+        series = _renew(tracker, training, series)
+    elif _arm(training) != "ticket" and 0 not in points[COMPARED[0]]:
+        _log_rounds(tracker, training, series, "dense")
     _log(tracker, series, training.round, metrics)
 
 
-def _renew(tracker: Tracker, training: Training, old: str) -> None:
+def _renew(tracker: Tracker, training: Training, old: str) -> str:
     client, new = tracker.client, _open(tracker, training)
     for arm in ("dense", _arm(training)):
-        for run in _current_rounds(tracker, training, arm):
-            _log(tracker, new, int(run.data.tags["lth.round"]), run.data.metrics)
-            if run.data.tags.get("mlflow.parentRunId") == old:
-                client.set_tag(run.info.run_id, "mlflow.parentRunId", new)
+        _log_rounds(tracker, training, new, arm)
+    for run in [*_current_rounds(tracker, training, "dense"), *_current_rounds(tracker, training, _arm(training))]:
+        if run.data.tags.get("mlflow.parentRunId") == old:
+            client.set_tag(run.info.run_id, "mlflow.parentRunId", new)
     client.set_tag(old, "lth.status", "superseded")
     client.set_tag(old, "lth.superseded_by", new)
+    return new
+
+
+def _log_rounds(tracker: Tracker, training: Training, series: str, arm: str) -> None:
+    """Put the current rounds of `arm` above `training`'s on a series."""
+    runs = {int(run.data.tags["lth.round"]): run for run in reversed(_current_rounds(tracker, training, arm))}
+    for round in sorted(runs):
+        if round < training.round:
+            _log(tracker, series, round, runs[round].data.metrics)
 
 
 def _open(tracker: Tracker, training: Training) -> str:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
 import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from lth_pipeline.files import ensure_writable
 
@@ -46,6 +48,12 @@ class Tracker:
                 f"the MLflow experiment {name!r} of {self.uri} was deleted; restore it "
                 f"(mlflow experiments restore -x {found.experiment_id}) or remove it for good (mlflow gc)"
             )
+        if found and self.artifacts and found.artifact_location != (self.artifacts / name).as_uri():
+            raise TrackingError(
+                f"the MLflow experiment {name!r} of {self.uri} keeps its artifacts in {found.artifact_location}, "
+                f"not in {self.artifacts}: was the folder moved or copied? Move it back, or put it aside and "
+                f"run again: a new store is filled from what is known, and nothing is trained for it"
+            )
         return found.experiment_id if found else None
 
     def _create(self, name: str, description: str) -> str:
@@ -75,6 +83,8 @@ def open_tracker(uri: str, folder: Path, ui: str) -> Tracker:
         ensure_writable(path.parent, TrackingError)
         ensure_writable(artifacts, TrackingError)
         _create_sqlite(path)
+    if uri.startswith("http"):
+        _probe(uri)
     from mlflow import MlflowClient
 
     try:
@@ -83,6 +93,17 @@ def open_tracker(uri: str, folder: Path, ui: str) -> Tracker:
     except Exception as error:
         raise TrackingError(f"the MLflow store {uri} cannot be used: {error}") from error
     return Tracker(client, uri, artifacts, ui)
+
+
+def _probe(uri: str) -> None:
+    """Does anybody listen? MLflow's own client asks seven times, for minutes, before it says no."""
+    place = urlsplit(uri)
+    try:
+        socket.create_connection((place.hostname, place.port or (443 if place.scheme == "https" else 80)), 5).close()
+    except OSError as error:
+        raise TrackingError(
+            f"the MLflow server {uri} does not answer ({error}); start it, or unset MLFLOW_TRACKING_URI"
+        ) from error
 
 
 def _create_sqlite(path: Path) -> None:

@@ -72,6 +72,9 @@ def test_results_of_what_was_never_run(place):
         (("run", "small", "--through", "99"), "set LTH_DEEPEST_ROUND=99"),
         (("run", "small", "--replicates", "10"), "set LTH_REPLICATES=11"),
         (("run", "small", "--replicates", "a"), "is not a list of numbers"),
+        (("run", "small", "--through", "20"), "round 13 would prune fc2.weight away whole; go through 12"),
+        (("run", "small", "--through", "1", "--rounds", "2"), "give one of them"),
+        (("ui", "--dagster-port", "4711", "--mlflow-port", "4711"), "cannot have port 4711"),
         (("show", "nothing"), "no experiment 'nothing'"),
         (("results", "nothing"), "no experiment 'nothing'"),
     ],
@@ -131,6 +134,21 @@ def test_a_place_that_cannot_be_written_is_named(place, variable):
     done = place.lth("run", "small", check=False, **{variable: value})
     assert done.returncode == 2
     assert "/proc/lth: cannot be written to" in done.stderr and "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "said"),
+    [
+        ("LTH_REPLICATES", "x", "LTH_REPLICATES=x: must be a whole number"),
+        ("LTH_DEEPEST_ROUND", "-4", "LTH_DEEPEST_ROUND=-4: must be a whole number"),
+        ("LTH_DEVICE", "banana", "LTH_DEVICE=banana: must be auto, cpu, cuda or cuda:N"),
+        ("LTH_HOME", "/tmp/home#1", "MLflow cannot keep its store where a path has one of # ? %"),
+    ],
+)
+def test_a_wrong_variable_is_named(place, variable, value, said):
+    done = place.lth("status", check=False, **{variable: value})
+    assert done.returncode == 2
+    assert said in done.stderr and "Traceback" not in done.stderr
 
 
 def test_numbers_of_an_option():

@@ -87,16 +87,19 @@ def test_a_lost_artifact_is_seen(done):
     assert found.keys() >= {"r02_mask", "r02_trained", "results"} and "r01_control" not in found
 
 
-def test_run_brings_up_to_date_just_what_is_stale(done):
+def test_run_brings_up_to_date_just_what_is_stale(inside):
     """In real processes: after a change of pruning, the dense network is not materialised again."""
-    done.card("small", SMALL_CARD.replace("output_rate: 0.2", "output_rate: 0.3"))
-    before = {path.stem for path in (done.store / "recipes").rglob("*.json")}
-    done.lth("run", "small", "--replicates", "0")
-    assert stale(done) == {}
-    new = {path.stem for path in (done.store / "recipes").rglob("*.json")} - before
+    with opened() as (definitions, instance):
+        assert materialise(definitions, instance, "small", 0).success
+        assert gather(definitions, instance, "small").success
+    inside.card("small", SMALL_CARD.replace("output_rate: 0.2", "output_rate: 0.3"))
+    before = {path.stem for path in (inside.store / "recipes").rglob("*.json")}
+    inside.lth("run", "small", "--replicates", "0")
+    assert stale(inside) == {}
+    new = {path.stem for path in (inside.store / "recipes").rglob("*.json")} - before
     kinds = [
         json.loads(path.read_text())["record"]["recipe"]["kind"]
-        for path in (done.store / "recipes").rglob("*.json")
+        for path in (inside.store / "recipes").rglob("*.json")
         if path.stem in new
     ]
     assert sorted(kinds) == sorted(["mask", "ticket", "reinit", "trained", "trained"] * 2)
@@ -137,3 +140,26 @@ def test_a_branch_is_recorded_with_whose_work_it_reuses(inside):
     assert runs["1", "ticket"]["lth.round_of"] == "small"
     assert "lth.reused_from_run" not in runs["2", "ticket"]
     assert client.get_run(runs["2", "ticket"]["lth.mask_from_run"]).data.tags["lth.experiment"] == "gentler"
+
+
+def test_run_leaves_nothing_stale_however_deep_or_far(inside):
+    """Round 3 and replicate 3 are beyond the card; after a change, plain `lth run` brings them up to date too."""
+    with opened() as (definitions, instance):
+        assert materialise(definitions, instance, "small", 0).success
+        deeper = ["r03_mask", "r03_ticket", "r03_trained", "r03_control"]
+        assert materialise(definitions, instance, "small", 0, deeper, job="every_round").success
+        assert materialise(definitions, instance, "small", 3).success
+    inside.card(
+        "small", SMALL_CARD.replace("iterations: 90", "iterations: 120").replace("replicates: 2", "replicates: 1")
+    )
+    inside.lth("run", "small")
+    assert inside.lth("status", "--stale").stdout.strip() == "Nothing is stale."
+
+
+def test_a_round_asked_for_alone_brings_what_it_needs_in_sight(place):
+    """Rounds 0 and 1 are not there: they are run as assets of their own, with records, checks and MLflow runs."""
+    from lth_pipeline_tests.commands.reading import results
+
+    place.lth("run", "small", "--rounds", "2", "--replicates", "0")
+    rows = [(row["round"], row["arm"], len(row["mlflow_run_id"])) for row in results(place, "small")]
+    assert rows == [("0", "dense", 32), ("1", "ticket", 32), ("2", "ticket", 32), ("2", "reinit", 32)]

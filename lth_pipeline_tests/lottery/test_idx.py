@@ -8,8 +8,8 @@ import torch
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from lth_pipeline.lottery.data.dataset import DataError
 from lth_pipeline.lottery.data.idx import read_idx
+from lth_pipeline.lottery.errors import DataError
 from lth_pipeline_tests.lottery.idx_files import head, write
 
 shapes = st.lists(st.integers(1, 5), min_size=1, max_size=4)

@@ -179,15 +179,10 @@ def test_recomputing_a_round_from_scratch_gives_the_same_versions_and_leaves_the
     assert sorted(run.data.tags["lth.status"] for run in attempts) == ["current", "superseded"]
     new, old = sorted(attempts, key=lambda run: run.data.tags["lth.status"])
     assert old.data.tags["lth.superseded_by"] == new.info.run_id
-    series = [
-        run
-        for run in runs(client, "tags.`lth.kind` = 'series' and tags.`lth.arm` = 'ticket'")
-        if run.data.tags["lth.replicate"] == "0"
-    ]
-    assert sorted(run.data.tags["lth.status"] for run in series) == ["current", "superseded"]
-    (current,) = [run for run in series if run.data.tags["lth.status"] == "current"]
-    assert new.data.tags["mlflow.parentRunId"] == current.info.run_id
-    points = client.get_metric_history(current.info.run_id, "by_round/remaining_percent")
+    where = "tags.`lth.kind` = 'series' and tags.`lth.arm` = 'ticket' and tags.`lth.replicate` = '0'"
+    (series,) = runs(client, where)  # the same points again: the series stands
+    assert new.data.tags["mlflow.parentRunId"] == series.info.run_id
+    points = client.get_metric_history(series.info.run_id, "by_round/remaining_percent")
     assert sorted(point.step for point in points) == [0, 1, 2]
 
 

@@ -131,15 +131,17 @@ def test_a_store_that_cannot_be_written_says_so(place, tmp_path):
 
 
 def test_a_damaged_checkpoint_is_as_good_as_none(store):
-    assert store.load_checkpoint(RECIPE.id) is None
-    store.save_checkpoint(RECIPE.id, TENSORS)
-    assert store.load_checkpoint(RECIPE.id).keys() == TENSORS.keys()
+    route = {"device": "cpu", "threads": 1}
+    assert store.load_checkpoint(RECIPE.id, route) is None
+    store.save_checkpoint(RECIPE.id, TENSORS, route)
+    assert store.load_checkpoint(RECIPE.id, route).keys() == TENSORS.keys()
+    assert store.load_checkpoint(RECIPE.id, {**route, "threads": 2}) is None  # other bits would come of it
     path = store.checkpoint_path(RECIPE.id)
     content = bytearray(path.read_bytes())
     content[-1] ^= 1
     path.write_bytes(content)
-    assert store.load_checkpoint(RECIPE.id) is None
+    assert store.load_checkpoint(RECIPE.id, route) is None
     path.write_bytes(b"not a checkpoint")
-    assert store.load_checkpoint(RECIPE.id) is None
+    assert store.load_checkpoint(RECIPE.id, route) is None
     store.drop_checkpoint(RECIPE.id)
     assert files(store) == []

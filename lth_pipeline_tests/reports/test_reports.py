@@ -44,7 +44,7 @@ def rows(replicates: int = 2, rounds: int = 2) -> list[dict]:
 
 @pytest.fixture
 def frame() -> pd.DataFrame:
-    return results_table(rows(), {(0, 0, "dense"): "a" * 32})
+    return results_table(rows(), {(0, 0, "dense", "0"): "a" * 32, (0, 1, "ticket", "other bits"): "b" * 32})
 
 
 def test_the_table_has_the_contracts_columns_types_and_order(frame):

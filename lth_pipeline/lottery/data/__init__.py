@@ -1,6 +1,7 @@
 """Data sets, each held as one tensor."""
 
 from lth_pipeline.lottery.data.catalog import DATASETS, load
-from lth_pipeline.lottery.data.dataset import Data, DataError, Facts, Part
+from lth_pipeline.lottery.data.dataset import Data, Facts, Part
+from lth_pipeline.lottery.errors import DataError
 
 __all__ = ["DATASETS", "Data", "DataError", "Facts", "Part", "load"]

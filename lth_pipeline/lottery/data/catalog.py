@@ -7,7 +7,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lth_pipeline.lottery.data.dataset import Data, DataError, Facts, Part
+from lth_pipeline.lottery.data.dataset import Data, Facts, Part
+from lth_pipeline.lottery.errors import DataError
 
 if TYPE_CHECKING:
     import torch

@@ -9,10 +9,6 @@ if TYPE_CHECKING:
     import torch
 
 
-class DataError(Exception):
-    """A data set is missing or is not what it claims to be; the message names the file and the remedy."""
-
-
 @dataclass(frozen=True)
 class Facts:
     """What a card can be checked against without loading anything.

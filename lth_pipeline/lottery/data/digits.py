@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from lth_pipeline.lottery.data.dataset import DataError, Raw
+from lth_pipeline.lottery.data.dataset import Raw
 from lth_pipeline.lottery.data.split import stratified
+from lth_pipeline.lottery.errors import DataError
 from lth_pipeline.lottery.randomness import generator, stream_seed
 
 TEST = 397

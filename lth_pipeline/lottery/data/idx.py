@@ -10,7 +10,7 @@ from pathlib import Path
 
 import torch
 
-from lth_pipeline.lottery.data.dataset import DataError
+from lth_pipeline.lottery.errors import DataError
 
 MAX_BYTES = 2**32
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from lth_pipeline.lottery.data.dataset import DataError, Raw
+from lth_pipeline.lottery.data.dataset import Raw
 from lth_pipeline.lottery.data.idx import read_idx
+from lth_pipeline.lottery.errors import DataError
 
 FILES = {
     "train_images": ("train-images-idx3-ubyte", 3),

@@ -10,11 +10,8 @@ from collections.abc import Mapping, Sequence
 
 import torch
 
+from lth_pipeline.lottery.errors import PruningError
 from lth_pipeline.lottery.models.model import Tensors
-
-
-class PruningError(Exception):
-    """A mask that cannot be, such as one that would take a whole layer."""
 
 
 def prune_layerwise(weights: Tensors, mask: Tensors, keep: Mapping[str, int]) -> dict[str, torch.Tensor]:

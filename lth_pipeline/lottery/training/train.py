@@ -38,6 +38,7 @@ class State:
     weights: dict[str, torch.Tensor]
     optimiser: dict[str, torch.Tensor]
     rows: list[curve.Row]
+    seconds: float  # spent so far
 
 
 @dataclass(frozen=True)
@@ -45,8 +46,8 @@ class Trained:
     weights: dict[str, torch.Tensor]  # float32, on the CPU; the pruned are exactly zero
     rows: list[curve.Row]
     train_accuracy: float  # of the final weights on the whole training part
-    seconds: float  # inside this call, evaluation included
-    iterations: int  # done in this call: fewer than the schedule's where it was resumed
+    seconds: float  # evaluation included; of a resumed training, with those before
+    iterations: int  # in all
 
 
 def train(
@@ -74,7 +75,7 @@ def train(
         and then.
     on_step: called with the number of iterations done and the live weights, after every step.
     """
-    started = perf_counter()
+    started = perf_counter() - (resume.seconds if resume else 0.0)
     device = data.train.images.device
     names = list(weights)
     source = resume.weights if resume else weights
@@ -89,6 +90,9 @@ def train(
     rows = list(resume.rows) if resume else []
     loss_sum, losses = torch.zeros((), dtype=torch.float64, device=device), 0
 
+    def elapsed() -> float:
+        return perf_counter() - started
+
     def record(iteration: int) -> None:
         nonlocal losses
         validation_loss, validation_accuracy = evaluate(model, live, data.validation)
@@ -99,7 +103,9 @@ def train(
         loss_sum.zero_()
         losses = 0
         if on_evaluation:
-            on_evaluation(rows[-1], lambda: State(iteration, _copy(live), state_tensors(stepping, names), list(rows)))
+            on_evaluation(
+                rows[-1], lambda: State(iteration, _copy(live), state_tensors(stepping, names), list(rows), elapsed())
+            )
 
     first = resume.iteration if resume else schedule.start
     last = schedule.iterations if stop is None else stop
@@ -122,7 +128,7 @@ def train(
             record(iteration)
 
     _, train_accuracy = evaluate(model, live, data.train)
-    return Trained(_copy(live), rows, train_accuracy, perf_counter() - started, last - first)
+    return Trained(_copy(live), rows, train_accuracy, elapsed(), last - schedule.start)
 
 
 def _copy(live: Tensors) -> dict[str, torch.Tensor]:

@@ -1,0 +1,9 @@
+"""What can be wrong with data and masks; no torch here, so that they can be caught without it."""
+
+
+class DataError(Exception):
+    """A data set is missing or is not what it claims to be; the message names the file and the remedy."""
+
+
+class PruningError(Exception):
+    """A mask that cannot be, such as one that would take a whole layer."""

@@ -31,17 +31,19 @@ def add(tracker: Tracker, training: Training, metrics: Mapping[str, float]) -> N
     longer follows, and is added as it is trained. The same point again (a recompute) changes nothing.
     """
     series = series_of(tracker, training)
-    points = {
-        name: {point.step: point.value for point in tracker.client.get_metric_history(series, f"by_round/{name}")}
-        for name in COMPARED
-    }
-    if training.round in points[COMPARED[0]]:
-        if all(points[name][training.round] == metrics[name] for name in COMPARED):
+    rounds = _points(tracker, series, METRICS[0])
+    if training.round in rounds:
+        if all(_points(tracker, series, name)[training.round] == metrics[name] for name in COMPARED):
             return
         series = _renew(tracker, training, series)
-    elif _arm(training) != "ticket" and 0 not in points[COMPARED[0]]:
+    elif _arm(training) != "ticket" and 0 not in rounds:
         _log_rounds(tracker, training, series, "dense")
     _log(tracker, series, training.round, metrics)
+
+
+def _points(tracker: Tracker, series: str, name: str) -> dict[int, float]:
+    """{round: value} of one metric."""
+    return {point.step: point.value for point in tracker.client.get_metric_history(series, f"by_round/{name}")}
 
 
 def _renew(tracker: Tracker, training: Training, old: str) -> str:

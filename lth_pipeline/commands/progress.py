@@ -28,9 +28,7 @@ class Replicate:
 
     def __init__(self, experiment: Experiment, entries: Sequence[AssetStatus]):
         self.iterations = experiment.training.iterations
-        self.trainings = {
-            asset: arms for entry in entries if (arms := _arms(experiment, entry)) for asset in [entry.asset]
-        }
+        self.trainings = {entry.asset: arms for entry in entries if (arms := _arms(experiment, entry))}
         self.done = dict.fromkeys((key for arms in self.trainings.values() for key in arms), 0)
 
     @property

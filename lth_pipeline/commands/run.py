@@ -9,7 +9,6 @@ from pathlib import Path
 import click
 
 LOCATION = "lth_pipeline.definitions"
-EVERY_ROUND = "every_round"
 MOST = 1000  # no replicate or round has a higher number
 
 
@@ -50,6 +49,7 @@ def run(card, replicates, through, rounds, recompute, workers) -> None:
     warm_up()  # before anything that is slow to import here
     from lth_pipeline.orchestration import status
     from lth_pipeline.orchestration.instance import close_dead_runs, devices, open_instance
+    from lth_pipeline.orchestration.jobs import EVERY_ROUND
     from lth_pipeline.orchestration.partitions import deepest_round, partition_key
     from lth_pipeline.orchestration.plan import plan
     from lth_pipeline.tracking.runs import run_ids

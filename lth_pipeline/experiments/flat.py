@@ -1,12 +1,22 @@
-"""Settings as lines: dotted field, value, meaning."""
+"""Settings as lines: dotted field and value, with the meaning where it is known."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from pydantic import BaseModel
 
 from lth_pipeline.experiments.settings import Experiment
+
+
+def flatten(content: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """(dotted name, value) of nested mappings."""
+    for name, value in content.items():
+        if isinstance(value, Mapping):
+            yield from flatten(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", value
 
 
 def described(experiment: Experiment) -> Iterator[tuple[str, str, str]]:

@@ -37,7 +37,8 @@ FIRST_ROUND = (
         "rewind_weights",
         "The weights that tickets return to: θ₀, or those of iteration k of the dense training (card: `rewind`).",
         lambda r: [("initial_weights", 0)],
-        lambda chain, r: [chain.rewind_weights(chain.deepest_own_round)],
+        # the card's last round is its own, also where it is a branch
+        lambda chain, r: [chain.rewind_weights(chain.cards[chain.name].pruning.rounds)],
     ),
     Stage(
         "trained",

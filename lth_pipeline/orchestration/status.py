@@ -6,13 +6,14 @@ cards, the code and the store as they are now, from the top down, and held again
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator, Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from dagster import AssetKey, AssetRecordsFilter, DagsterEventType, DagsterInstance
 
 from lth_pipeline.experiments import Experiment
+from lth_pipeline.experiments.flat import flatten
 from lth_pipeline.orchestration import results
 from lth_pipeline.orchestration.partitions import partition_key
 from lth_pipeline.orchestration.rounds import CHECK_FAILED, RECIPE_TAG
@@ -26,7 +27,8 @@ Recorded = Mapping[str, Mapping[str, dict[str, str]]]  # asset -> partition -> t
 
 @dataclass(frozen=True)
 class AssetStatus:
-    """state: "fresh", "stale" or "missing" (never materialised); why: of a stale one, in words."""
+    """state: "fresh", "stale", "missing" (never materialised) or, where that was asked, "unlogged" (MLflow has no run
+    of it). why: of a stale one, in words."""
 
     asset: str
     experiment: str
@@ -144,7 +146,7 @@ def _changes(chain: Chain, step, workshop: Workshop, tags: dict[str, str], seen:
     before = workshop.store.find(tags.get(RECIPE_TAG, ""))
     if before is None:
         return "its settings, code or inputs changed"
-    old, new = dict(_flat(before["recipe"])), dict(_flat(recipe.content))
+    old, new = dict(flatten(before["recipe"])), dict(flatten(recipe.content))
     changed = [key for key in (*new, *(key for key in old if key not in new)) if old.get(key) != new.get(key)]
     inputs = [key.removeprefix("inputs.") for key in changed if key.startswith("inputs.")]
     other = f"reads other {' and '.join(inputs)} than it was made from" if inputs else ""
@@ -155,11 +157,3 @@ def _changes(chain: Chain, step, workshop: Workshop, tags: dict[str, str], seen:
 def _change(key: str, old: Any, new: Any) -> str:
     said = [("its default" if value is None else value) for value in (old, new)]
     return f"{key.removeprefix('settings.')}: {said[0]} → {said[1]}"
-
-
-def _flat(content: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    for key, value in content.items():
-        if isinstance(value, Mapping):
-            yield from _flat(value, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}", value

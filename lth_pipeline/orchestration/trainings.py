@@ -8,6 +8,7 @@ from typing import Any
 
 from dagster import AssetExecutionContext
 
+from lth_pipeline.experiments.flat import flatten
 from lth_pipeline.orchestration.progress import Narrator, tell
 from lth_pipeline.orchestration.resources import Compute, Tracking
 from lth_pipeline.recipes import Chain, Product, Step, Workshop
@@ -150,23 +151,13 @@ def _lineage(context, tracking: Tracking, chain: Chain, step: Step, workshop: Wo
 def _params(chain: Chain, step: Step) -> dict[str, Any]:
     owner = chain.owner(step.round)
     settings = owner.model_dump(mode="json", exclude={"name", "description", "branch_of", "replicates", "arms"})
-    flat = dict(flatten(settings))
     return {
-        **flat,
+        **{name: value for name, value in flatten(settings) if value is not None},
         "replicate": chain.replicate,
         "round": step.round,
         "arm": step.arm,
         "density": chain.rung(step.round).density,
     }
-
-
-def flatten(settings: dict[str, Any], prefix: str = ""):
-    """Nested settings as (dotted name, value), what is not set left out."""
-    for name, value in settings.items():
-        if isinstance(value, dict):
-            yield from flatten(value, f"{prefix}{name}.")
-        elif value is not None:
-            yield f"{prefix}{name}", value
 
 
 def _files(workshop, chain: Chain, step: Step, product: Product, tensors, rows, facts, tags) -> dict[str, bytes]:

@@ -48,11 +48,6 @@ class Chain:
         """What is trained in `round`."""
         return ("dense",) if round == 0 else self.owner(round).arms
 
-    @property
-    def deepest_own_round(self) -> int:
-        """A round that surely belongs to this experiment and not to the parent of a branch."""
-        return self.cards[self.name].pruning.rounds
-
     def main(self, round: int) -> Step:
         """The training that the next round's mask is pruned from."""
         return Step("trained", round, "dense" if round == 0 else "ticket")

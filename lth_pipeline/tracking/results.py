@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Mapping
-from pathlib import Path
 
-from lth_pipeline.tracking.runs import search
+from lth_pipeline.tracking.runs import log_files, mark_superseded, search
 from lth_pipeline.tracking.tracker import Tracker
 
 
@@ -19,12 +17,8 @@ def log_results(
     client = tracker.client
     all_tags = {**kind, **tags, "lth.status": "current"}
     run_id = client.create_run(tracker.experiment_id(experiment), tags=all_tags, run_name="results").info.run_id
-    with tempfile.TemporaryDirectory(prefix="lth-") as folder:
-        for name, content in files.items():
-            (Path(folder) / name).write_bytes(content)
-        client.log_artifacts(run_id, folder)
+    log_files(tracker, run_id, files)
     client.set_terminated(run_id)
     for run in before:
-        client.set_tag(run.info.run_id, "lth.status", "superseded")
-        client.set_tag(run.info.run_id, "lth.superseded_by", run_id)
+        mark_superseded(tracker, run.info.run_id, run_id)
     return run_id

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import tempfile
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from lth_pipeline.experiments.measures import MEASURES
 from lth_pipeline.tracking import series
-from lth_pipeline.tracking.runs import Training, supersede
+from lth_pipeline.tracking.runs import Training, log_files, supersede
 from lth_pipeline.tracking.tracker import Tracker
 
 FLUSH_SECONDS = 2.0
@@ -89,10 +87,7 @@ class Logger:
         self.flush()
         client, run_id, now = self.tracker.client, self.open(), int(time.time() * 1000)
         metrics = {name: facts[name] for name in SUMMARY_METRICS} | {"remaining_percent": 100 * facts["density"]}
-        with tempfile.TemporaryDirectory(prefix="lth-") as folder:
-            for name, content in files.items():
-                (Path(folder) / name).write_bytes(content)
-            client.log_artifacts(run_id, folder)
+        log_files(self.tracker, run_id, files)
         tags = {**self.tags, "lth.status": "current"}  # those that came after the first row too
         client.log_batch(
             run_id,

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from lth_pipeline.tracking.tracker import Tracker
 
@@ -68,10 +70,23 @@ def supersede(tracker: Tracker, training: Training, by: str) -> None:
     client = tracker.client
     for run in attempts(tracker, training):
         if run.info.run_id != by and run.data.tags.get("lth.status") != "superseded":
-            client.set_tag(run.info.run_id, "lth.status", "superseded")
-            client.set_tag(run.info.run_id, "lth.superseded_by", by)
+            mark_superseded(tracker, run.info.run_id, by)
             if run.info.status == "RUNNING":
                 client.set_terminated(run.info.run_id, status="KILLED")
+
+
+def mark_superseded(tracker: Tracker, run_id: str, by: str) -> None:
+    """A newer run stands in this one's place."""
+    tracker.client.set_tag(run_id, "lth.status", "superseded")
+    tracker.client.set_tag(run_id, "lth.superseded_by", by)
+
+
+def log_files(tracker: Tracker, run_id: str, files: Mapping[str, bytes]) -> None:
+    """Log {file name: content} as artifacts, in one go."""
+    with tempfile.TemporaryDirectory(prefix="lth-") as folder:
+        for name, content in files.items():
+            (Path(folder) / name).write_bytes(content)
+        tracker.client.log_artifacts(run_id, folder)
 
 
 #: what a run is known by: replicate, round, arm, data version

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 
 from lth_pipeline.experiments.arms import ARMS
 from lth_pipeline.experiments.measures import MEASURES
-from lth_pipeline.tracking.runs import Training, search
+from lth_pipeline.tracking.runs import Training, mark_superseded, search
 from lth_pipeline.tracking.tracker import Tracker
 
 METRICS = ("remaining_percent", *MEASURES)
@@ -53,8 +53,7 @@ def _renew(tracker: Tracker, training: Training, old: str) -> str:
     for run in [*_current_rounds(tracker, training, "dense"), *_current_rounds(tracker, training, _arm(training))]:
         if run.data.tags.get("mlflow.parentRunId") == old:
             client.set_tag(run.info.run_id, "mlflow.parentRunId", new)
-    client.set_tag(old, "lth.status", "superseded")
-    client.set_tag(old, "lth.superseded_by", new)
+    mark_superseded(tracker, old, new)
     return new
 
 

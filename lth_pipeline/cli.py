@@ -7,6 +7,7 @@ import sys
 import click
 
 from lth_pipeline import __version__
+from lth_pipeline.commands.data import data
 from lth_pipeline.commands.list import list_cards
 from lth_pipeline.commands.results import results
 from lth_pipeline.commands.run import run
@@ -21,7 +22,7 @@ def lth() -> None:
     """Find, test and explain winning lottery tickets."""
 
 
-for command in (list_cards, show, run, status, results, ui):
+for command in (list_cards, show, run, status, results, data, ui):
     lth.add_command(command)
 
 

@@ -19,6 +19,7 @@ class Home:
     project: Path  # the checkout: workspace.yaml, dagster.yaml
     data: Path  # LTH_DATA_DIR: data sets
     store: Path  # LTH_STORE_DIR: artifacts by content
+    cache: Path  # LTH_CACHE_DIR: own images as tensors; may be deleted
     dagster: Path  # DAGSTER_HOME: runs and events
     mlflow: Path  # tracking store and artifacts, where MLFLOW_TRACKING_URI does not point elsewhere
     reports: Path  # tables, figures and reports
@@ -28,6 +29,7 @@ class Home:
     mlflow_ui: str  # LTH_MLFLOW_UI: for links
     device: str  # LTH_DEVICE: auto, cpu, cuda:N
     replicates: int  # LTH_REPLICATES: partitions are offered for at least so many
+    memory: int  # LTH_MEMORY_GB, here in bytes: a larger set of own images is streamed from the cache
     deepest_round: int  # LTH_DEEPEST_ROUND: rounds have assets at least down to this one
 
 
@@ -49,6 +51,7 @@ def find_home() -> Home:
         project=project,
         data=_place("LTH_DATA_DIR", base / "data"),
         store=_place("LTH_STORE_DIR", base / ".lth" / "store"),
+        cache=_place("LTH_CACHE_DIR", base / ".lth" / "cache"),
         dagster=_place("DAGSTER_HOME", base / ".lth" / "dagster"),
         mlflow=mlflow,
         reports=base / "reports",
@@ -58,6 +61,7 @@ def find_home() -> Home:
         mlflow_ui=os.environ.get("LTH_MLFLOW_UI", ui).rstrip("/"),
         device=_device(os.environ.get("LTH_DEVICE") or "auto"),
         replicates=_number("LTH_REPLICATES"),
+        memory=_gigabytes("LTH_MEMORY_GB", 4.0),
         deepest_round=_number("LTH_DEEPEST_ROUND"),
     )
 
@@ -68,6 +72,7 @@ def environment(home: Home) -> dict[str, str]:
         "LTH_HOME": str(home.mlflow.parent),
         "LTH_DATA_DIR": str(home.data),
         "LTH_STORE_DIR": str(home.store),
+        "LTH_CACHE_DIR": str(home.cache),
         "DAGSTER_HOME": str(home.dagster),
         "LTH_EXPERIMENTS_DIR": str(home.experiments),
         "MLFLOW_TRACKING_URI": home.tracking_uri,
@@ -83,6 +88,17 @@ def _number(variable: str) -> int:
     if not text.isdecimal() or int(text) > 1000:
         raise HomeError(f"{variable}={text}: must be a whole number up to 1000")
     return int(text)
+
+
+def _gigabytes(variable: str, default: float) -> int:
+    text = os.environ.get(variable) or str(default)
+    try:
+        number = float(text)
+    except ValueError:
+        number = float("nan")
+    if not 0 <= number <= 1e6:
+        raise HomeError(f"{variable}={text}: must be a number of gigabytes, such as 4 or 0.5")
+    return int(number * 2**30)
 
 
 def _device(text: str) -> str:

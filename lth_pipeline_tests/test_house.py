@@ -19,7 +19,7 @@ MAY_IMPORT = {
     "tracking": {"experiments", "files"},
     "reports": {"experiments"},
     "orchestration": {"recipes", "tracking", "reports", "lottery", "experiments", "files", "home"},
-    "definitions": {"orchestration", "recipes", "home"},
+    "definitions": {"orchestration", "recipes", "lottery", "home"},
     "commands": {"orchestration", "recipes", "tracking", "reports", "lottery", "experiments", "files", "home"},
     "cli": {"commands"},
     "files": set(),
@@ -75,7 +75,7 @@ import sys
 import torch, numpy
 # all that the project installs beside torch and numpy, but for what torch itself imports
 blocked = {"dagster", "dagster_webserver", "mlflow", "pandas", "pydantic", "yaml", "safetensors", "sklearn",
-           "scipy", "matplotlib", "click", "rich", "torchvision", "sqlalchemy",
+           "scipy", "matplotlib", "click", "rich", "torchvision", "sqlalchemy", "PIL", "mnist1d",
            "lth_pipeline.experiments", "lth_pipeline.recipes"}
 assert not blocked & set(sys.modules)
 sys.modules.update(dict.fromkeys(blocked))  # None: cannot be imported
@@ -85,13 +85,14 @@ for module in pkgutil.walk_packages(lth_pipeline.lottery.__path__, "lth_pipeline
 from lth_pipeline.lottery.models import build
 from lth_pipeline.lottery.data import Data, Part
 from lth_pipeline.lottery.pruning import magnitude, masks
-from lth_pipeline.lottery.training.train import Schedule, train
+from lth_pipeline.lottery.training.schedule import Schedule
+from lth_pipeline.lottery.training.train import train
 images = torch.randn(64, 1, 2, 2, generator=torch.Generator().manual_seed(0))
 part = Part(images, (images.sum((1, 2, 3)) > 0).long())
 model = build("mlp", (1, 2, 2), 2, widths=(8,), initialisation="glorot_normal")
 weights = model.initialise(torch.Generator().manual_seed(1))
 data = Data(part, part, part, (0.0,), (1.0,))
-trained = train(model, weights, None, data, Schedule("adam", 1e-2, 8, 20, 10), lambda epoch: epoch)
+trained = train(model, weights, None, data, Schedule("adam", 1e-2, 8, 20, 10), lambda purpose, number: number)
 mask = magnitude.prune_layerwise(trained.weights, masks.ones(model), {"fc1.weight": 16})
 assert masks.counts(mask)["fc1.weight"] == 16
 """

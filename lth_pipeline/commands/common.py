@@ -8,7 +8,7 @@ import click
 
 from lth_pipeline.experiments import CardError, Experiment
 from lth_pipeline.home import Home, HomeError, find_home
-from lth_pipeline.lottery.data import DataError
+from lth_pipeline.lottery.data import DataDirs, DataError
 from lth_pipeline.recipes import DeviceError, Store, StoreError, Workshop, load_cards
 
 Cards = dict[str, Experiment]
@@ -16,7 +16,11 @@ Cards = dict[str, Experiment]
 
 def places() -> tuple[Home, Cards]:
     home = find_home()
-    return home, load_cards([home.experiments])
+    return home, load_cards([home.experiments], data_dirs(home))
+
+
+def data_dirs(home: Home) -> DataDirs:
+    return DataDirs(home.data, home.cache, home.memory)
 
 
 def card_named(cards: Cards, name: str) -> Experiment:
@@ -30,7 +34,7 @@ def card_named(cards: Cards, name: str) -> Experiment:
 
 
 def workshop(home: Home) -> Workshop:
-    return Workshop(Store(home.store), home.data)
+    return Workshop(Store(home.store), data_dirs(home))
 
 
 def known_errors() -> tuple[type[Exception], ...]:

@@ -40,8 +40,9 @@ def run(card, replicates, through, rounds, recompute, workers) -> None:
 
     What is done is not done twice: after Ctrl-C, a crash or a change of card, the same command goes on.
     """
-    from lth_pipeline.commands.common import card_named, places, workshop
+    from lth_pipeline.commands.common import card_named, data_dirs, places, workshop
     from lth_pipeline.commands.progress import show_progress
+    from lth_pipeline.commands.reading import reading_bar
     from lth_pipeline.orchestration.launch import Task, run_tasks, warm_up
 
     home, cards = places()
@@ -52,11 +53,15 @@ def run(card, replicates, through, rounds, recompute, workers) -> None:
     from lth_pipeline.orchestration.jobs import EVERY_ROUND
     from lth_pipeline.orchestration.partitions import deepest_round, partition_key
     from lth_pipeline.orchestration.plan import plan
+    from lth_pipeline.recipes.facts import title_of
+    from lth_pipeline.recipes.ready import make_ready
     from lth_pipeline.tracking.runs import run_ids
     from lth_pipeline.tracking.tracker import open_tracker
 
     deepest = deepest_round(cards)
-    _check_options(cards, experiment, replicates, through, rounds, deepest)
+    with reading_bar(title_of(experiment.data)) as progress:
+        make_ready(cards, card, data_dirs(home), progress)
+    _check_options(cards, experiment, replicates, through, rounds, deepest, data_dirs(home))
     _check_places(home)
     log = home.dagster.parent / "logs" / f"{time.strftime('%Y%m%d-%H%M%S')}.log"
     tags = {"lth/experiment": card, "lth/started_by": "lth run"}
@@ -103,7 +108,7 @@ def suitable_workers(tasks: int, cores: int) -> int:
     )
 
 
-def _check_options(cards, experiment, replicates, through, rounds, deepest: int) -> None:
+def _check_options(cards, experiment, replicates, through, rounds, deepest: int, dirs) -> None:
     from lth_pipeline.orchestration.partitions import replicates as offered
     from lth_pipeline.recipes.check import empties
 
@@ -120,7 +125,7 @@ def _check_options(cards, experiment, replicates, through, rounds, deepest: int)
             f"round {depth}: this deployment has assets for rounds 0 … {deepest}; "
             f"set LTH_DEEPEST_ROUND={depth} for more"
         )
-    emptied = empties(cards, experiment.name, depth)
+    emptied = empties(cards, experiment.name, depth, dirs)
     if emptied:
         raise click.ClickException(
             f"round {emptied[0]} would prune {emptied[1]} away whole; go through {emptied[0] - 1}"
@@ -151,12 +156,11 @@ def _failure(failed: list[dict], log: Path) -> str:
 
 
 def _ending(home, experiment, seconds: float | None) -> None:
-    import pandas as pd
-
     from lth_pipeline.commands.screen import results_on_screen
+    from lth_pipeline.reports.table import read_results
 
     folder = home.reports / experiment.name
-    frame = pd.read_csv(folder / "results.csv", keep_default_na=False)
+    frame = read_results(folder / "results.csv")
     results_on_screen(experiment, frame)
     took = f" ({seconds:.0f} s)" if seconds is not None else ""
     click.echo(

@@ -8,8 +8,9 @@ from rich.table import Table
 
 from lth_pipeline.experiments import Experiment
 from lth_pipeline.experiments.arms import ARMS
+from lth_pipeline.recipes.facts import title_of
 from lth_pipeline.reports.report import sentence
-from lth_pipeline.reports.table import by_round, differences
+from lth_pipeline.reports.table import by_round, differences, notes
 
 
 def results_on_screen(experiment: Experiment, frame: pd.DataFrame) -> None:
@@ -20,12 +21,12 @@ def results_on_screen(experiment: Experiment, frame: pd.DataFrame) -> None:
     controls = [arm for arm in arms if arm != "ticket"]
     table = Table(
         title=(
-            f"{experiment.name}: {experiment.data.name}, {experiment.training.iterations:,} iterations, "
+            f"{experiment.name}: {title_of(experiment.data)}, {experiment.training.iterations:,} iterations, "
             f"n = {replicates}, seed {experiment.seed}"
         ),
         caption=(
             "Test accuracy at the end of training, %, and early-stop iteration: mean ± standard deviation over "
-            "replicates. Round 0 is the dense network."
+            "replicates. Round 0 is the dense network." + "".join(f"\n{note.capitalize()}." for note in notes(frame))
         ),
         header_style="bold",
         title_justify="left",

@@ -12,13 +12,18 @@ def show(card: str) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from lth_pipeline.commands.common import card_named, places
+    from lth_pipeline.commands.common import card_named, data_dirs, places
+    from lth_pipeline.commands.reading import reading_bar
     from lth_pipeline.experiments.flat import described
-    from lth_pipeline.lottery.data import DATASETS
+    from lth_pipeline.recipes.facts import facts_of, parts_of, title_of
     from lth_pipeline.recipes.ladder import ladder, model_of
+    from lth_pipeline.recipes.ready import make_ready
 
-    _, cards = places()
+    home, cards = places()
+    dirs = data_dirs(home)
     experiment = card_named(cards, card)
+    with reading_bar(title_of(experiment.data)) as progress:
+        make_ready(cards, card, dirs, progress)
     console = Console()
     console.print(f"[bold]{card}[/bold]  {experiment.description}", highlight=False)
     if experiment.branch_of:
@@ -31,11 +36,19 @@ def show(card: str) -> None:
         settings.add_row(field, value, f"[dim]{meaning}[/dim]")
     console.print(settings)
 
-    facts, model = DATASETS[experiment.data.name], model_of(experiment)
-    train = facts.train - experiment.data.validation_size
+    facts, model = facts_of(experiment.data, dirs), model_of(experiment, dirs)
+    train, validation, test = parts_of(experiment.data, facts)
+    shape = "×".join(map(str, facts.image_shape))
     console.print(
-        f"\n{facts.title}: {train:,} training, {experiment.data.validation_size:,} validation, "
-        f"{facts.test:,} test images"
+        f"\n{facts.title}: {train:,} training, {validation:,} validation, {test:,} test images of {shape}, "
+        f"{facts.classes} classes"
+    )
+    kinds = {layer.kind: 0 for layer in model.layers}
+    for layer in model.layers:
+        kinds[layer.kind] += layer.size
+    shares = ", ".join(f"{weights:,} {kind}" for kind, weights in kinds.items())
+    console.print(
+        f"{experiment.model.name}: {model.parameters:,} parameters, {model.prunable:,} prunable weights ({shares})"
     )
     rungs = Table(box=None, pad_edge=False, header_style="bold", title="Ladder", title_justify="left")
     rungs.add_column("round", justify="right")
@@ -43,7 +56,7 @@ def show(card: str) -> None:
     rungs.add_column("weights", justify="right")
     for layer in model.layers:
         rungs.add_column(layer.name, justify="right")
-    for rung in ladder(cards, card, experiment.pruning.rounds):
+    for rung in ladder(cards, card, experiment.pruning.rounds, dirs):
         layers = [f"{rung.keep[layer.weight]:,}" if layer.weight in rung.keep else "·" for layer in model.layers]
         rungs.add_row(str(rung.round), f"{100 * rung.density:.2f} %", f"{rung.weights:,}", *layers)
     console.print(rungs)

@@ -6,6 +6,8 @@ from collections import Counter
 
 import click
 
+STATES = ("fresh", "stale", "missing", "left out")
+
 
 @click.command()
 @click.argument("card", required=False)
@@ -40,7 +42,7 @@ def status(card: str | None, stale: bool) -> None:
             click.echo("Nothing is stale.")
         return
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in ("experiment", "replicate", "deepest round", "fresh", "stale", "missing"):
+    for column in ("experiment", "replicate", "deepest round", *STATES):
         table.add_column(column, justify="left" if column == "experiment" else "right")
     groups: dict[tuple[str, int | None], list] = {}
     for entry in found:
@@ -50,13 +52,13 @@ def status(card: str | None, stale: bool) -> None:
         if experiment in idle:
             continue
         counts = Counter(entry.state for entry in entries)
-        rounds = [entry.round for entry in entries if entry.round is not None and entry.state != "missing"]
+        rounds = [entry.round for entry in entries if entry.round is not None and entry.state in ("fresh", "stale")]
         label = "results" if replicate is None else str(replicate)
         table.add_row(
             experiment,
             label,
             str(max(rounds)) if rounds else "–",
-            *(str(counts[s]) for s in ("fresh", "stale", "missing")),
+            *(str(counts[s]) for s in STATES),
         )
     if table.row_count:
         console.print(table)

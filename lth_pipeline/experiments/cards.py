@@ -16,6 +16,9 @@ from lth_pipeline.experiments.yaml_lines import MAX_BYTES, parse
 BUILTIN = Path(__file__).parent / "builtin"
 
 
+#: what a card does not inherit
+OWN = {"name", "description", "branch_of", "based_on"}
+
 Check = Callable[[Experiment, Mapping[str, Experiment]], list[Fault]]
 
 
@@ -76,21 +79,32 @@ def _resolve(
     if name in cards:
         return cards[name]
     content, lines = raw[name]
-    branch = content.get("branch_of")
-    if isinstance(branch, dict) and isinstance(branch.get("experiment"), str):
-        parent = branch["experiment"]
+    inherited = _parent(content)
+    if inherited:
+        field, parent = inherited
+        if "branch_of" in content and "based_on" in content:
+            fault = Fault("based_on", parent, "a branch inherits its parent's settings already; leave this out")
+            raise CardError(str(files[name]), [fault], lines)
         if parent not in files:
-            fault = Fault("branch_of.experiment", parent, f"no such experiment;{_did_you_mean(parent, files)}")
+            fault = Fault(field, parent, f"no such experiment;{_did_you_mean(parent, files)}")
             raise CardError(str(files[name]), [fault], lines)
         if parent in (*children, name):
-            raise CardError(
-                str(files[name]), [Fault("branch_of.experiment", parent, "the branches form a circle")], lines
-            )
-        inherited = _resolve(parent, files, raw, cards, (*children, name))
-        settings = inherited.model_dump(mode="json", exclude={"name", "description", "branch_of"}, exclude_unset=True)
-        content = _merge(settings, content)
+            fault = Fault(field, parent, f"the cards form a circle: {' → '.join([*children, name, parent])}")
+            raise CardError(str(files[name]), [fault], lines)
+        above = _resolve(parent, files, raw, cards, (*children, name))
+        content = _merge(above.model_dump(mode="json", exclude=OWN, exclude_unset=True), content)
     cards[name] = _validate(files[name], content, lines)
     return cards[name]
+
+
+def _parent(content: dict[str, Any]) -> tuple[str, str] | None:
+    """(field, name) of the experiment whose settings a card inherits."""
+    branch = content.get("branch_of")
+    if isinstance(branch, dict) and isinstance(branch.get("experiment"), str):
+        return "branch_of.experiment", branch["experiment"]
+    if isinstance(content.get("based_on"), str):
+        return "based_on", content["based_on"]
+    return None
 
 
 def _merge(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:

@@ -39,5 +39,7 @@ def _fields(settings: BaseModel, prefix: str) -> Iterator[tuple[str, str, str]]:
             )
         elif isinstance(value, tuple):
             yield f"{prefix}{name}", ", ".join(str(entry) for entry in value), field.description or ""
+        elif isinstance(value, bool):
+            yield f"{prefix}{name}", str(value).lower(), field.description or ""
         else:
             yield f"{prefix}{name}", "–" if value is None else str(value), field.description or ""

@@ -1,8 +1,12 @@
-"""What can be wrong with data and masks; no torch here, so that they can be caught without it."""
+"""What can be wrong with data, networks and masks; no torch here, so that they can be caught without it."""
 
 
 class DataError(Exception):
     """A data set is missing or is not what it claims to be; the message names the file and the remedy."""
+
+
+class ModelError(Exception):
+    """A network that cannot be built for these images; the message says what it needs."""
 
 
 class PruningError(Exception):

@@ -22,16 +22,19 @@ CHECKS = {
     },
     "trained": {
         "pruned_weights_are_zero": "Every pruned weight is exactly zero after training.",
-        "weights_are_finite": "Training did not diverge.",
     },
     "control": {
         "pruned_weights_are_zero": "The control has the ticket's mask: what is pruned there is exactly zero here.",
         "starts_from_other_weights": "The control starts from weights other than the ticket's.",
-        "weights_are_finite": "Training did not diverge.",
     },
 }
-#: not an invariant of the artifact but of the computer: a warning, and nothing is stopped
+#: not invariants but what came out: a warning, and nothing is stopped
 REPRODUCIBLE = "recompute_gives_the_same_bits"
+CONVERGED = "training_did_not_diverge"
+WARNINGS = {
+    CONVERGED: "Loss and weights stayed finite. A ticket that diverged is not pruned: the rounds below are left out.",
+    REPRODUCIBLE: "Computed from scratch, it came out the same to the bit (passes where it was not computed twice).",
+}
 
 
 def check_specs(stage: Stage, round: int, partitions: PartitionsDefinition) -> list[AssetCheckSpec]:
@@ -50,9 +53,19 @@ def _specs(stage: Stage, round: int, partitions: PartitionsDefinition) -> list[A
         if round or check != "pruned_weights_are_zero"  # nothing is pruned in round 0
     ]
     if stage.trains:
-        says = "Computed from scratch, it came out the same to the bit (passes where it was not computed twice)."
-        specs.append(AssetCheckSpec(REPRODUCIBLE, asset=name, description=says, partitions_def=partitions))
+        specs += [
+            AssetCheckSpec(check, asset=name, description=says, partitions_def=partitions)
+            for check, says in WARNINGS.items()
+        ]
     return specs
+
+
+def left_out(round: int, why: str) -> list[AssetCheckResult]:
+    """The checks of a mask that cannot be: warnings that say why."""
+    return [
+        AssetCheckResult(passed=False, check_name=check, severity=AssetCheckSeverity.WARN, description=why)
+        for check in CHECKS["mask"]
+    ]
 
 
 def run_checks(
@@ -81,16 +94,15 @@ def run_checks(
             mask, ticket, tensors(chain.rewind_weights(round))
         )
         passed["pruned_weights_are_zero"] = masks.pruned_are_zero(mask, ticket)
-    if stage.trains:
-        passed["weights_are_finite"] = all(bool(t.isfinite().all()) for weights in trained for t in weights.values())
-        if round:
-            passed["pruned_weights_are_zero"] = all(masks.pruned_are_zero(mask, weights) for weights in trained)
+    if stage.trains and round:
+        passed["pruned_weights_are_zero"] = all(masks.pruned_are_zero(mask, weights) for weights in trained)
     if stage.name == "control":
         ticket = tensors(Step("ticket", round)) if products else {}
         starts = [tensors(chain.inputs(step)["weights"]) for step in products]
         passed["starts_from_other_weights"] = not any(masks.survivors_equal(mask, ticket, start) for start in starts)
     results = [AssetCheckResult(passed=ok, check_name=name) for name, ok in passed.items()]
     if stage.trains:
+        results.append(_converged(products, trained))
         twice = [product for product in products.values() if product.same_bits is not None]
         same = all(product.same_bits for product in twice)
         metadata = {"computed twice": len(twice)}
@@ -98,3 +110,19 @@ def run_checks(
             AssetCheckResult(passed=same, check_name=REPRODUCIBLE, severity=AssetCheckSeverity.WARN, metadata=metadata)
         )
     return results
+
+
+def _converged(products: dict[Step, Product], trained: list) -> AssetCheckResult:
+    stopped = {
+        step.arm: product.record["facts"]["diverged_at"]
+        for step, product in products.items()
+        if "diverged_at" in product.record["facts"]
+    }
+    finite = all(bool(tensor.isfinite().all()) for weights in trained for tensor in weights.values())
+    return AssetCheckResult(
+        passed=not stopped and finite,
+        check_name=CONVERGED,
+        severity=AssetCheckSeverity.WARN,
+        description="; ".join(f"{arm}: the loss was not finite at iteration {at:,}" for arm, at in stopped.items()),
+        metadata={f"{arm}: stopped at iteration": at for arm, at in stopped.items()},
+    )

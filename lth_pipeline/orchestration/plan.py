@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 from lth_pipeline.experiments import Experiment
 from lth_pipeline.orchestration.stages import asset_name
 from lth_pipeline.orchestration.status import AssetStatus, Recorded, begun, replicate_status
-from lth_pipeline.recipes import Chain, Workshop
+from lth_pipeline.recipes import Workshop
 from lth_pipeline.tracking.runs import RunKey
 
 Plan = dict[int, list[AssetStatus]]
@@ -39,7 +39,7 @@ def plan(
     planned: Plan = {}
     for replicate in sorted(chosen | begun(recorded, name) if everything else chosen):
         down_to = last if replicate in chosen else -1
-        found = replicate_status(Chain(cards, name, replicate), workshop, recorded, down_to, deepest, logged)
+        found = replicate_status(workshop.chain(cards, name, replicate), workshop, recorded, down_to, deepest, logged)
         planned[replicate] = [
             entry
             for entry in found
@@ -50,7 +50,7 @@ def plan(
 
 def _wanted(entry: AssetStatus, rounds: tuple[int, ...] | None, recompute: bool) -> bool:
     if rounds is None or entry.round in rounds:
-        return recompute or entry.state != "fresh"
+        return entry.state != "left out" and (recompute or entry.state != "fresh")
     # a round needs all above it but the controls, whose training leads nowhere
     is_control = entry.asset == asset_name("control", entry.round)
     return entry.state in ("missing", "stale") and entry.round < max(rounds) and not is_control

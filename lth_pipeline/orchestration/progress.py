@@ -29,6 +29,7 @@ class Narrator:
 
     say: Callable[[str], None]
     title: str
+    unit: str = "iterations"
     _started: float = field(default_factory=time.monotonic)
     _said: float = field(default_factory=time.monotonic)
     _first: int | None = None
@@ -41,4 +42,4 @@ class Narrator:
             self._said = now
             rate = (iteration - self._first) / (now - self._started)
             left = (total - iteration) / rate if rate else 0
-            self.say(f"{self.title}: {iteration:,} of {total:,} iterations, {rate:,.0f} a second, {left:,.0f} s left")
+            self.say(f"{self.title}: {iteration:,} of {total:,} {self.unit}, {rate:,.0f} a second, {left:,.0f} s left")

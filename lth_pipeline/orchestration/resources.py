@@ -8,7 +8,7 @@ from pydantic import Field, PrivateAttr
 from lth_pipeline.home import find_home
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from lth_pipeline.experiments import Experiment
     from lth_pipeline.recipes import Chain, Workshop
@@ -29,6 +29,7 @@ class Compute(ConfigurableResource):
     _workshop: Any = PrivateAttr(None)
 
     def workshop(self) -> "Workshop":
+        from lth_pipeline.lottery.data import DataDirs
         from lth_pipeline.recipes import Store, Workshop
 
         if self._workshop is None:
@@ -36,14 +37,28 @@ class Compute(ConfigurableResource):
             store = Store(home.store)
             store.ensure_writable()
             device = home.device if self.device == "auto" else self.device
-            self._workshop = Workshop(store, home.data, device=device, threads=self.threads)
+            dirs = DataDirs(home.data, home.cache, home.memory)
+            self._workshop = Workshop(store, dirs, device=device, threads=self.threads)
         return self._workshop
 
-    def chain(self, cards: "Mapping[str, Experiment]", experiment: str, replicate: int) -> "Chain":
-        """One chain for all rounds of a run: what it has looked up, it knows."""
-        from lth_pipeline.recipes import Chain
+    def chain(
+        self,
+        cards: "Mapping[str, Experiment]",
+        experiment: str,
+        replicate: int,
+        progress: "Callable[[int, int], None] | None" = None,
+    ) -> "Chain":
+        """One chain for all rounds of a run: what it has looked up, it knows.
 
-        return self._chains.setdefault((experiment, replicate), Chain(cards, experiment, replicate))
+        Own images are read first, where that is not done, and the card is then checked against them.
+        """
+        from lth_pipeline.recipes.ready import make_ready
+
+        key = (experiment, replicate)
+        if key not in self._chains:
+            make_ready(cards, experiment, self.workshop().dirs, progress)
+            self._chains[key] = self.workshop().chain(cards, experiment, replicate)
+        return self._chains[key]
 
 
 class Tracking(ConfigurableResource):

@@ -22,12 +22,13 @@ from lth_pipeline.orchestration.partitions import experiment_partitions
 from lth_pipeline.orchestration.resources import Compute, Tracking
 from lth_pipeline.orchestration.rounds import RECIPE_TAG, plain_failures
 from lth_pipeline.orchestration.stages import all_stages, asset_name
-from lth_pipeline.recipes import Chain, Workshop
+from lth_pipeline.recipes import Workshop
+from lth_pipeline.recipes.facts import title_of
 from lth_pipeline.recipes.results import gather
 
 NAME = "results"
 MOST = 1000  # replicates: home.py admits no more
-CODE = 1  # raise it when the table, the figures or the report change
+CODE = 2  # raise it when the table, the figures or the report change
 
 
 def results_asset(cards: Mapping[str, Experiment], deepest: int, reports: Path) -> AssetsDefinition:
@@ -55,7 +56,7 @@ def gathered(cards: Mapping[str, Experiment], name: str, workshop: Workshop) -> 
 
     Every replicate below MOST and every round that is in the store, whatever this deployment offers.
     """
-    rows = gather(workshop, (Chain(cards, name, replicate) for replicate in range(MOST)))
+    rows = gather(workshop, (workshop.chain(cards, name, replicate) for replicate in range(MOST)))
     inputs = [[row["replicate"], row["round"], row["arm"], row["data_version"]] for row in rows]
     return rows, hashlib.sha256(json.dumps([CODE, inputs]).encode()).hexdigest()[:40]
 
@@ -77,7 +78,7 @@ def _materialise(context, compute: Compute, tracking: Tracking, cards, reports: 
             f"{name} has no trained round yet; materialise its rounds first, or: lth run {name}",
             allow_retries=False,
         )
-    files = bundle.results_files(experiment, frame)
+    files = bundle.results_files(experiment, title_of(experiment.data), frame)
     folder = reports / name
     for file, content in files.items():
         try:

@@ -17,12 +17,12 @@ from dagster import (
 
 from lth_pipeline.experiments import Experiment
 from lth_pipeline.orchestration import trainings
-from lth_pipeline.orchestration.checks import CHECKS, check_specs, run_checks
+from lth_pipeline.orchestration.checks import CHECKS, check_specs, left_out, run_checks
 from lth_pipeline.orchestration.partitions import replicate_partitions
 from lth_pipeline.orchestration.progress import tell
 from lth_pipeline.orchestration.resources import Compute, Tracking
 from lth_pipeline.orchestration.stages import Stage, all_stages, asset_name, combined, group_name
-from lth_pipeline.recipes import Chain, Product, Step
+from lth_pipeline.recipes import Chain, Product, Step, Workshop
 from lth_pipeline.recipes.recipe import CODE
 
 POOL = "device"  # at most so many runs at once hold a device: Deployment > Concurrency
@@ -48,28 +48,45 @@ def _asset(cards, stage: Stage, round: int, partitions) -> AssetsDefinition:
         kinds={"pytorch", "mlflow"} if stage.trains else {"pytorch"},
         tags={"lth/stage": stage.name, "lth/round": str(round)},
         pool=POOL if stage.trains else None,
+        output_required=False,  # the mask of a ticket that diverged is not made, and what lies below it is skipped
     )
-    def stage_asset(context: AssetExecutionContext, compute: Compute, tracking: Tracking) -> MaterializeResult:
+    def stage_asset(context: AssetExecutionContext, compute: Compute, tracking: Tracking):
         keys = context.partition_key.keys_by_dimension
-        chain = compute.chain(cards, keys["experiment"], int(keys["replicate"]))
         with plain_failures():
-            result = _materialise(context, compute, tracking, chain, stage, round)
-        tell("asset", replicate=chain.replicate, asset=asset_name(stage.name, round))
-        return result
+            reading = trainings.reading(context)
+            chain = compute.chain(cards, keys["experiment"], int(keys["replicate"]), reading)
+            why = diverged_above(chain, compute.workshop(), round) if stage.name == "mask" else None
+            result = None if why else _materialise(context, compute, tracking, chain, stage, round)
+        if why:
+            context.log.warning(f"{why}; round {round} and those below it are left out")
+            yield from left_out(round, why)
+        else:
+            tell("asset", replicate=chain.replicate, asset=asset_name(stage.name, round))
+            yield result
 
     return stage_asset
+
+
+def diverged_above(chain: Chain, workshop: Workshop, round: int) -> str | None:
+    """Why there can be no mask in `round`: what it would be pruned from diverged. None where it did not."""
+    before = chain.main(round - 1)
+    at = workshop.make(chain, before).facts.get("diverged_at")
+    if at is None:
+        return None
+    return f"the training of round {round - 1} ({before.arm}) diverged at iteration {at:,}: there is nothing to prune"
 
 
 @contextmanager
 def plain_failures() -> Iterator[None]:
     """Turns our own errors, which are written for people, into a Failure that says no more than they do."""
+    from lth_pipeline.experiments import CardError
     from lth_pipeline.lottery.errors import DataError, PruningError
     from lth_pipeline.recipes import DeviceError, StoreError
     from lth_pipeline.tracking.tracker import TrackingError
 
     try:
         yield
-    except (DataError, PruningError, DeviceError, StoreError, TrackingError) as error:
+    except (CardError, DataError, PruningError, DeviceError, StoreError, TrackingError) as error:
         raise Failure(description=str(error), allow_retries=False) from error
 
 
@@ -127,11 +144,16 @@ def _training_metadata(tracking: Tracking, chain: Chain, done: list[trainings.Tr
             f"{prefix}test accuracy at end": MetadataValue.float(round_to(facts["test_accuracy_at_end"], 6)),
             f"{prefix}train accuracy at end": MetadataValue.float(round_to(facts["train_accuracy_at_end"], 6)),
             f"{prefix}early-stop iteration": MetadataValue.int(facts["early_stop_iteration"]),
+            **(
+                {f"{prefix}diverged at iteration": MetadataValue.int(facts["diverged_at"])}
+                if "diverged_at" in facts
+                else {}
+            ),
             f"{prefix}seconds": MetadataValue.float(round_to(facts["seconds"], 3)),
             f"{prefix}iterations a second": MetadataValue.float(round_to(facts["iterations_per_second"], 1)),
             f"{prefix}MLflow run": MetadataValue.url(tracking.tracker().run_url(chain.name, trained.run_id)),
         }
-    picture = trainings.joint_picture(done, trainings.title(chain, done[0].step))
+    picture = trainings.joint_picture(chain, done)
     return {**shown, "learning curve": MetadataValue.md(markdown_picture(picture, "learning curve"))}
 
 

@@ -27,8 +27,8 @@ Recorded = Mapping[str, Mapping[str, dict[str, str]]]  # asset -> partition -> t
 
 @dataclass(frozen=True)
 class AssetStatus:
-    """state: "fresh", "stale", "missing" (never materialised) or, where that was asked, "unlogged" (MLflow has no run
-    of it). why: of a stale one, in words."""
+    """state: "fresh", "stale", "missing" (never materialised), "left out" (below a ticket that diverged) or, where that
+    was asked, "unlogged" (MLflow has no run of it). why: of a stale one, in words."""
 
     asset: str
     experiment: str
@@ -65,16 +65,22 @@ def replicate_status(
     partition = partition_key(chain.name, chain.replicate)
     statuses: dict[str, AssetStatus] = {}
     seen: Seen = {}
+    diverged = False
     for stage, round in all_stages(deepest):
         name = asset_name(stage.name, round)
         tags = recorded[name].get(partition)
         if tags is None and round > through:
             continue
         state, why = ("missing", "") if tags is None else _state(stage, round, chain, workshop, tags, statuses, seen)
+        if diverged and tags is None:
+            state = "left out"
         if state == "fresh" and logged is not None and stage.trains:
             made = ((step, workshop.look_up(chain, step, seen).version) for step in stage.steps(chain, round))
             if not all((chain.replicate, round, step.arm, version) in logged for step, version in made):
                 state = "unlogged"
+        if stage.name == "trained" and state in ("fresh", "unlogged"):
+            product = workshop.look_up(chain, chain.main(round), seen)
+            diverged = diverged or "diverged_at" in product.facts
         statuses[name] = AssetStatus(name, chain.name, chain.replicate, round, state, why)
     return list(statuses.values())
 
@@ -98,7 +104,7 @@ def experiment_status(
     statuses: list[AssetStatus] = []
     for replicate in sorted({*range(card.replicates), *begun(recorded, name)}):
         through = card.pruning.rounds if replicate < card.replicates else -1
-        statuses += replicate_status(Chain(cards, name, replicate), workshop, recorded, through, deepest)
+        statuses += replicate_status(workshop.chain(cards, name, replicate), workshop, recorded, through, deepest)
     return [*statuses, results_status(cards, name, workshop, recorded)]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +14,9 @@ from lth_pipeline.orchestration.progress import Narrator, tell
 from lth_pipeline.orchestration.resources import Compute, Tracking
 from lth_pipeline.recipes import Chain, Product, Step, Workshop
 from lth_pipeline.recipes.workshop import OnRow
+
+#: of a card: not settings of a training
+NOT_PARAMS = {"name", "description", "quick", "based_on", "branch_of", "replicates", "arms"}
 
 
 @dataclass(frozen=True)
@@ -72,6 +76,12 @@ def watch(context: AssetExecutionContext, chain: Chain) -> OnRow:
     return on_row
 
 
+def reading(context: AssetExecutionContext) -> Callable[[int, int], None]:
+    """Tells how far the reading of own images is."""
+    narrator = Narrator(context.log.info, "reading images", "images")
+    return narrator.row
+
+
 def _logged(workshop: Workshop, tracker, chain: Chain, step: Step, product: Product, logger) -> Trained:
     from lth_pipeline.recipes.steps import rows_of
     from lth_pipeline.tracking.runs import find_current
@@ -83,17 +93,21 @@ def _logged(workshop: Workshop, tracker, chain: Chain, step: Step, product: Prod
     }
     tensors = workshop.store.load(product.version)
     rows = rows_of(tensors)
-    drawn = picture({step.arm: rows}, {step.arm: facts}, title(chain, step))
+    drawn = picture(chain, step, {step.arm: rows}, {step.arm: facts})
     run_id = None if product.computed else find_current(tracker, logger.training, product.version)
     if run_id is None:
         made_by = product.record["made_by"]
         logger.tags = {**logger.tags, "lth.data_version": product.version}
+        if "diverged_at" in facts:
+            logger.tags["lth.diverged_at"] = str(facts["diverged_at"])
         if (made_by.get("experiment"), made_by.get("replicate")) != (chain.name, chain.replicate):
             logger.tags["lth.reused_from"] = origin(product)
             if made_by.get("mlflow_run"):
                 logger.tags["lth.reused_from_run"] = made_by["mlflow_run"]
         files = _files(workshop, chain, step, product, tensors, rows, facts, logger.tags)
-        run_id = logger.finish(rows, facts, _params(chain, step), {**files, "learning_curve.png": drawn})
+        run_id = logger.finish(
+            rows, facts, {**_params(chain, step), **_data_params(facts)}, {**files, "learning_curve.png": drawn}
+        )
     return Trained(step, product, run_id, rows, facts, drawn)
 
 
@@ -107,19 +121,31 @@ def origin(product: Product) -> str:
     )
 
 
-def joint_picture(trainings: list[Trained], title: str) -> bytes:
+def joint_picture(chain: Chain, trainings: list[Trained]) -> bytes:
     """The learning curves of one asset as PNG."""
     if len(trainings) == 1:
         return trainings[0].picture
-    return picture({t.step.arm: t.rows for t in trainings}, {t.step.arm: t.facts for t in trainings}, title)
+    curves, facts = ({t.step.arm: getattr(t, name) for t in trainings} for name in ("rows", "facts"))
+    return picture(chain, trainings[0].step, curves, facts)
 
 
-def picture(curves: dict[str, list[dict[str, float]]], facts: dict[str, dict[str, Any]], title: str) -> bytes:
-    """Learning curves by arm as PNG."""
+def picture(
+    chain: Chain, step: Step, curves: dict[str, list[dict[str, float]]], facts: dict[str, dict[str, Any]]
+) -> bytes:
+    """Learning curves by arm as PNG. step: any of theirs, for the title."""
     from lth_pipeline.reports.drawing import png
     from lth_pipeline.reports.learning_curve import learning_curve
 
-    return png(learning_curve(curves, {arm: facts[arm]["early_stop_iteration"] for arm in curves}, title))
+    stops = {arm: facts[arm]["early_stop_iteration"] for arm in curves}
+    said = [note for arm in curves for note in notes(chain, facts[arm], arm)]
+    return png(learning_curve(curves, stops, title(chain, step), list(dict.fromkeys(said))))
+
+
+def notes(chain: Chain, facts: dict[str, Any], arm: str) -> list[str]:
+    """What must be said beside everything that shows this training."""
+    quick = ["quick run: a shortened protocol, not the paper's"] if chain.cards[chain.name].quick else []
+    at = facts.get("diverged_at")
+    return quick + ([f"{arm} diverged: loss not finite at iteration {at:,}"] if at is not None else [])
 
 
 def title(chain: Chain, step: Step) -> str:
@@ -135,6 +161,7 @@ def _lineage(context, tracking: Tracking, chain: Chain, step: Step, workshop: Wo
         "lth.dagster_url": tracking.dagster_run_url(context.run.run_id),
         "lth.asset": context.asset_key.to_user_string(),
         "lth.partition": context.partition_key,
+        "lth.protocol": "quick" if chain.cards[chain.name].quick else "full",
     }
     owner = chain.owner(step.round)
     if owner.name != chain.name:
@@ -150,7 +177,7 @@ def _lineage(context, tracking: Tracking, chain: Chain, step: Step, workshop: Wo
 
 def _params(chain: Chain, step: Step) -> dict[str, Any]:
     owner = chain.owner(step.round)
-    settings = owner.model_dump(mode="json", exclude={"name", "description", "branch_of", "replicates", "arms"})
+    settings = owner.model_dump(mode="json", exclude=NOT_PARAMS)
     return {
         **{name: value for name, value in flatten(settings) if value is not None},
         "replicate": chain.replicate,
@@ -158,6 +185,15 @@ def _params(chain: Chain, step: Step) -> dict[str, Any]:
         "arm": step.arm,
         "density": chain.rung(step.round).density,
     }
+
+
+def _data_params(facts: dict[str, Any]) -> dict[str, str]:
+    """What was trained on, as it was found: content and normalisation."""
+    sha256, mean, std = (facts.get(name) for name in ("data_sha256", "data_mean", "data_std"))
+    if sha256 is None:  # made before these were recorded
+        return {}
+    shown = {"data.mean": mean, "data.std": std}
+    return {"data.sha256": sha256, **{name: " ".join(f"{v:.6g}" for v in values) for name, values in shown.items()}}
 
 
 def _files(workshop, chain: Chain, step: Step, product: Product, tensors, rows, facts, tags) -> dict[str, bytes]:
@@ -188,5 +224,5 @@ def _files(workshop, chain: Chain, step: Step, product: Product, tensors, rows, 
         "mask.safetensors": save(mask),
         "weights.safetensors": save(weights_of(tensors)),
         "learning_curve.csv": curve_csv(rows).encode(),
-        "summary.md": summary(head, step.arm, facts, layers, links).encode(),
+        "summary.md": summary(head, step.arm, facts, layers, links, notes(chain, facts, step.arm)).encode(),
     }

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from lth_pipeline.experiments import Experiment
-from lth_pipeline.lottery.data import DATASETS
+from lth_pipeline.experiments.settings import DataSettings
+from lth_pipeline.lottery.data import DataDirs, Facts
+from lth_pipeline.recipes.facts import facts_of, known_facts
 from lth_pipeline.recipes.ladder import Rung, climb, model_of
 from lth_pipeline.recipes.lineage import owner
 from lth_pipeline.recipes.recipe import Recipe
@@ -33,12 +35,16 @@ class Step:
 
 
 class Chain:
-    """Replicate `replicate` of experiment `name`, through all rounds and branches. Computes nothing."""
+    """Replicate `replicate` of experiment `name`, through all rounds and branches. Computes nothing.
 
-    def __init__(self, cards: Mapping[str, Experiment], name: str, replicate: int):
-        self.cards, self.name, self.replicate = cards, name, replicate
+    dirs: where own images were read to; published data sets need none.
+    """
+
+    def __init__(self, cards: Mapping[str, Experiment], name: str, replicate: int, dirs: DataDirs | None = None):
+        self.cards, self.name, self.replicate, self.dirs = cards, name, replicate, dirs
         self._rungs: list[Rung] = []
-        self._climb = climb(cards, name)
+        self._climb = climb(cards, name, dirs)
+        self._facts: dict[str, Facts] = {}
 
     def owner(self, round: int) -> Experiment:
         """The experiment whose settings hold in `round`."""
@@ -78,12 +84,14 @@ class Chain:
         raise ValueError(f"no step {step.kind!r}")
 
     def recipe(self, step: Step, version_of: Callable[[Step], str | None]) -> Recipe | None:
-        """The recipe of `step`, given its inputs' data versions; None while one of them is not known."""
+        """The recipe of `step`, given its inputs' data versions; None while one of them, or the data, is not known."""
+        if known_facts(self.owner(step.round).data, self.dirs) is None:
+            return None
         versions = {name: version_of(source) for name, source in self.inputs(step).items()}
         if None in versions.values():
             return None
         if step.kind in ("trained", "rewind_weights"):
-            versions["data"] = DATASETS[self.owner(step.round).data.name].digest
+            versions["data"] = self.facts(step.round).digest
         return Recipe(step.kind, self._settings(step), versions)
 
     def start(self, step: Step) -> int:
@@ -92,16 +100,14 @@ class Chain:
 
     def _settings(self, step: Step) -> dict[str, Any]:
         experiment = self.owner(step.round)
-        facts = DATASETS[experiment.data.name]
-        network = {
-            "model": _set(experiment.model),
-            "image_shape": list(facts.image_shape),
-            "classes": facts.classes,
-        }
+        facts = self.facts(step.round)
+        shape = {"image_shape": list(facts.image_shape), "classes": facts.classes}
+        fresh = {"model": _set(experiment.model, "dropout"), **shape}  # dropout draws no weights
+        network = {"model": _set(experiment.model), **shape}
         draw = {"seed": experiment.seed, "replicate": self.replicate, "round": step.round}
         match step.kind:
             case "initial_weights" | "reinit":
-                return {**network, **draw}
+                return {**fresh, **draw}
             case "mask":
                 rung = self.rung(step.round)
                 return {"keep": dict(rung.keep), **({"ranked": list(rung.ranked)} if rung.ranked else {})}
@@ -111,7 +117,7 @@ class Chain:
                     **network,
                     **draw,
                     **start,
-                    "data": _set(experiment.data),
+                    "data": _data(experiment.data),
                     "training": _set(experiment.training),
                 }
             case "rewind_weights":
@@ -120,7 +126,7 @@ class Chain:
                     **network,
                     **draw,
                     **stop,
-                    "data": _set(experiment.data),
+                    "data": _data(experiment.data),
                     "training": _set(experiment.training),
                 }
         return {}
@@ -133,9 +139,21 @@ class Chain:
 
     def model(self):
         """The network."""
-        return model_of(self.cards[self.name])
+        return model_of(self.cards[self.name], self.dirs)
+
+    def facts(self, round: int) -> Facts:
+        """Of the data of `round`."""
+        experiment = self.owner(round)
+        if experiment.name not in self._facts:
+            self._facts[experiment.name] = facts_of(experiment.data, self.dirs)
+        return self._facts[experiment.name]
 
 
-def _set(settings) -> dict[str, Any]:
+def _set(settings, *but: str) -> dict[str, Any]:
     """Settings that differ from their defaults, as JSON has them."""
-    return settings.model_dump(mode="json", exclude_defaults=True)
+    return settings.model_dump(mode="json", exclude_defaults=True, exclude=set(but))
+
+
+def _data(settings: DataSettings) -> dict[str, Any]:
+    """Of own images the content counts, not where they lie, how they were packed or what they are called."""
+    return _set(settings, "path", "title", "image_size", "colour")

@@ -3,43 +3,90 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from itertools import islice
 from pathlib import Path
 
 from lth_pipeline import experiments
 from lth_pipeline.experiments import Experiment, Fault
-from lth_pipeline.lottery.data import DATASETS
+from lth_pipeline.experiments.errors import MISSING
+from lth_pipeline.lottery.data import DataDirs
+from lth_pipeline.lottery.errors import ModelError
+from lth_pipeline.recipes.facts import facts_of, known_facts
 from lth_pipeline.recipes.ladder import climb, model_of, ranked_layers, rate
 from lth_pipeline.recipes.lineage import owner
 
 
-def load_cards(folders: list[Path]) -> dict[str, Experiment]:
-    """Every experiment by its name, built-in and of `folders`, checked. Raises CardError."""
-    return experiments.load_cards(folders, faults)
+def load_cards(folders: list[Path], dirs: DataDirs | None = None) -> dict[str, Experiment]:
+    """Every experiment by its name, built-in and of `folders`, checked. Raises CardError.
+
+    dirs: where own images were read to; a card of images that have not been read is checked when they are.
+    """
+    return experiments.load_cards(folders, partial(faults, dirs=dirs))
 
 
-def faults(experiment: Experiment, cards: Mapping[str, Experiment]) -> list[Fault]:
+def faults(experiment: Experiment, cards: Mapping[str, Experiment], dirs: DataDirs | None = None) -> list[Fault]:
     """The faults of `experiment`; none where it can be run."""
-    found = _data_faults(experiment) + _kind_faults(experiment)
+    every = [owner(cards, experiment.name, round) for round in range(_first_own_round(experiment) + 1)]
+    if any(known_facts(card.data, dirs) is None for card in every):
+        return []
+    found = _data_faults(experiment, dirs) or _model_faults(experiment, dirs)
+    if found:
+        return found
+    found = _kind_faults(experiment, dirs)
     if experiment.branch_of:
-        found += _branch_faults(experiment, cards)
-    return found or _ladder_faults(experiment, cards)
+        found += _branch_faults(experiment, cards, dirs)
+    return found or _ladder_faults(experiment, cards, dirs)
 
 
-def _data_faults(experiment: Experiment) -> list[Fault]:
-    facts, data = DATASETS[experiment.data.name], experiment.data
-    if data.validation_size >= facts.train:
-        expected = f"must leave something to train on: {facts.title} has {facts.train:,} training images"
+def _first_own_round(experiment: Experiment) -> int:
+    return experiment.branch_of.round if experiment.branch_of else 0
+
+
+def _data_faults(experiment: Experiment, dirs: DataDirs | None) -> list[Fault]:
+    facts, data = facts_of(experiment.data, dirs), experiment.data
+    if not facts.test and data.test_size is None:
+        expected = f"is missing; {facts.title} has no test part: give the number of images to hold out for it"
+        return [Fault("data.test_size", MISSING, expected)]
+    if facts.test and data.test_size and data.test_size >= facts.test:
+        expected = f"has no effect: {facts.title} has {facts.test:,} test images; give fewer, or leave it out"
+        return [Fault("data.test_size", data.test_size, expected)]
+    available = facts.train - (0 if facts.test else data.test_size or 0)
+    if available < 1:
+        expected = f"must leave something to train on: {facts.title} has {facts.train:,} images"
+        return [Fault("data.test_size", data.test_size, expected)]
+    if data.validation_size >= available:
+        expected = f"must leave something to train on: {facts.title} has {available:,} training images"
         return [Fault("data.validation_size", data.validation_size, expected)]
-    left = facts.train - data.validation_size
-    if experiment.training.batch_size > left:
-        expected = f"must not exceed the {left:,} training images that are left after the validation split"
+    left = available - data.validation_size
+    if data.train_size and data.train_size >= left:
+        expected = f"has no effect: the validation split leaves {left:,} images; give fewer, or leave it out"
+        return [Fault("data.train_size", data.train_size, expected)]
+    if experiment.training.batch_size > (data.train_size or left):
+        expected = f"must not exceed the {data.train_size or left:,} training images that are left after the " + (
+            "choice of train_size" if data.train_size else "validation split"
+        )
         return [Fault("training.batch_size", experiment.training.batch_size, expected)]
+    crop, sides = data.augmentation and data.augmentation.crop, facts.image_shape[1:]
+    if crop and crop >= min(sides):
+        expected = f"must be below the smaller side of the images, {min(sides)} pixels"
+        return [Fault("data.augmentation.crop", crop, expected)]
     return []
 
 
-def _kind_faults(experiment: Experiment) -> list[Fault]:
-    kinds = {layer.kind for layer in model_of(experiment).layers}
+def _model_faults(experiment: Experiment, dirs: DataDirs | None) -> list[Fault]:
+    try:
+        model = model_of(experiment, dirs)
+    except ModelError as error:
+        field = "model.depth" if experiment.model.depth else "model.name"
+        return [Fault(field, experiment.model.depth or experiment.model.name, str(error))]
+    if model.norms and experiment.training.batch_size == 1:
+        return [Fault("training.batch_size", 1, "must be at least 2: batch norm takes the deviation of a batch")]
+    return []
+
+
+def _kind_faults(experiment: Experiment, dirs: DataDirs | None) -> list[Fault]:
+    kinds = {layer.kind for layer in model_of(experiment, dirs).layers}
     return [
         Fault(
             f"pruning.rates.{kind}",
@@ -51,14 +98,14 @@ def _kind_faults(experiment: Experiment) -> list[Fault]:
     ]
 
 
-def _branch_faults(experiment: Experiment, cards: Mapping[str, Experiment]) -> list[Fault]:
+def _branch_faults(experiment: Experiment, cards: Mapping[str, Experiment], dirs: DataDirs | None) -> list[Fault]:
     branch = experiment.branch_of
     parent = cards[branch.experiment]
     if branch.round > experiment.pruning.rounds:
         expected = f"must be at most pruning.rounds ({experiment.pruning.rounds}), or no round is this experiment's own"
         return [Fault("branch_of.round", branch.round, expected)]
     before = owner(cards, parent.name, branch.round - 1)
-    if model_of(before).layers != model_of(experiment).layers:
+    if model_of(before, dirs).layers != model_of(experiment, dirs).layers:
         return [
             Fault(
                 "model",
@@ -76,8 +123,8 @@ def _branch_faults(experiment: Experiment, cards: Mapping[str, Experiment]) -> l
             )
         ]
     both_global = before.pruning.scope == experiment.pruning.scope == "global" and branch.round > 1
-    if both_global and ranked_layers(before.pruning, model_of(before)) != ranked_layers(
-        experiment.pruning, model_of(experiment)
+    if both_global and ranked_layers(before.pruning, model_of(before, dirs)) != ranked_layers(
+        experiment.pruning, model_of(experiment, dirs)
     ):
         expected = f"must rank the layers that {parent.name} ranks: how much is left in each is not known beforehand"
         return [Fault("pruning.output_rate", experiment.pruning.output_rate, expected)]
@@ -101,25 +148,27 @@ def _branch_faults(experiment: Experiment, cards: Mapping[str, Experiment]) -> l
     return []
 
 
-def empties(cards: Mapping[str, Experiment], name: str, rounds: int) -> tuple[int, str] | None:
+def empties(
+    cards: Mapping[str, Experiment], name: str, rounds: int, dirs: DataDirs | None = None
+) -> tuple[int, str] | None:
     """(round, weight name) where the ladder of experiment `name` first leaves a layer nothing, down to `rounds`."""
-    for rung in islice(climb(cards, name), rounds + 1):
+    for rung in islice(climb(cards, name, dirs), rounds + 1):
         empty = [layer for layer, count in rung.keep.items() if count < (len(rung.ranked) or 1)]
         if empty:
             return rung.round, empty[0] or "the network"
     return None
 
 
-def _ladder_faults(experiment: Experiment, cards: Mapping[str, Experiment]) -> list[Fault]:
+def _ladder_faults(experiment: Experiment, cards: Mapping[str, Experiment], dirs: DataDirs | None) -> list[Fault]:
     pruning = experiment.pruning
-    if not any(rate(pruning, layer) for layer in model_of(experiment).layers):
+    if not any(rate(pruning, layer) for layer in model_of(experiment, dirs).layers):
         return [Fault("pruning.rates", pruning.rates, "prunes none of this network's layers")]
-    emptied = empties(cards, experiment.name, pruning.rounds)
+    emptied = empties(cards, experiment.name, pruning.rounds, dirs)
     if emptied:
         remedy = f"give at most {emptied[0] - 1} rounds, or lower rates"
         expected = f"prunes {emptied[1]} away whole in round {emptied[0]}; {remedy}"
     before = None
-    for rung in islice(climb(cards, experiment.name), emptied[0] if emptied else pruning.rounds + 1):
+    for rung in islice(climb(cards, experiment.name, dirs), emptied[0] if emptied else pruning.rounds + 1):
         if before == rung.weights:
             expected = f"prunes nothing in round {rung.round}; "
             if rung.round == 1:

@@ -9,9 +9,10 @@ from itertools import count, islice
 
 from lth_pipeline.experiments import Experiment
 from lth_pipeline.experiments.settings import PruningSettings
-from lth_pipeline.lottery.data import DATASETS
+from lth_pipeline.lottery.data import DataDirs
 from lth_pipeline.lottery.models import Layer, Model, build
 from lth_pipeline.lottery.pruning.ladder import nearest, share_left
+from lth_pipeline.recipes.facts import facts_of
 from lth_pipeline.recipes.lineage import owner
 
 
@@ -31,10 +32,10 @@ class Rung:
     density: float
 
 
-def model_of(experiment: Experiment) -> Model:
-    """The network of an experiment."""
-    facts = DATASETS[experiment.data.name]
-    settings = experiment.model.model_dump(exclude={"name"})
+def model_of(experiment: Experiment, dirs: DataDirs | None = None) -> Model:
+    """The network of an experiment. dirs: where own images were read to; raises DataError where they were not."""
+    facts = facts_of(experiment.data, dirs)
+    settings = experiment.model.model_dump(exclude={"name"}, exclude_none=True)
     return build(experiment.model.name, facts.image_shape, facts.classes, **settings)
 
 
@@ -45,13 +46,13 @@ def rate(pruning: PruningSettings, layer: Layer) -> float:
     return pruning.rates.get(layer.kind, 0.0)
 
 
-def climb(cards: Mapping[str, Experiment], name: str) -> Iterator[Rung]:
+def climb(cards: Mapping[str, Experiment], name: str, dirs: DataDirs | None = None) -> Iterator[Rung]:
     """The rungs of experiment `name` from round 0 on, through its branches, without end.
 
     Layerwise counts come from the formula over all rounds at once. In a branch that turns from layerwise to
     global the whole is counted from where it turned.
     """
-    model = model_of(cards[name])
+    model = model_of(cards[name], dirs)
     turned = Rung(0, {layer.weight: layer.size for layer in model.layers}, (), model.prunable, 1.0)
     yield turned
     shares = {layer.weight: Fraction(1) for layer in model.layers}
@@ -79,6 +80,6 @@ def ranked_layers(pruning: PruningSettings, model: Model) -> tuple[str, ...]:
     return tuple(layer.weight for layer in model.layers if rate(pruning, layer))
 
 
-def ladder(cards: Mapping[str, Experiment], name: str, rounds: int) -> list[Rung]:
+def ladder(cards: Mapping[str, Experiment], name: str, rounds: int, dirs: DataDirs | None = None) -> list[Rung]:
     """The rungs 0 … rounds."""
-    return list(islice(climb(cards, name), rounds + 1))
+    return list(islice(climb(cards, name, dirs), rounds + 1))

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 import torch
 
+from lth_pipeline.experiments import Experiment
 from lth_pipeline.experiments.settings import DataSettings
 from lth_pipeline.lottery import data as datasets
+from lth_pipeline.lottery.data.augmentation import Augmentation
+from lth_pipeline.lottery.errors import PruningError
 from lth_pipeline.lottery.pruning import magnitude, masks
 from lth_pipeline.lottery.randomness import generator, stream_seed
 from lth_pipeline.lottery.training import curve
-from lth_pipeline.lottery.training.train import Schedule, State, Trained, train
+from lth_pipeline.lottery.training.schedule import Schedule
+from lth_pipeline.lottery.training.train import State, Trained, train
 from lth_pipeline.recipes.chain import Chain, Step
+from lth_pipeline.recipes.facts import source_of
 from lth_pipeline.recipes.recipe import Recipe
 from lth_pipeline.recipes.route import choose_device, route
 
@@ -66,6 +70,9 @@ def _mask(chain: Chain, step: Step, inputs: dict[str, dict[str, torch.Tensor]]) 
     rung = chain.rung(step.round)
     before = inputs.get("mask") or masks.ones(chain.model())
     weights = weights_of(inputs["weights"])
+    at = curve.diverged_at(rows_of(inputs["weights"]))
+    if at is not None:
+        raise PruningError(f"round {step.round - 1} diverged at iteration {at:,}: there is nothing to prune")
     if rung.ranked:
         mask = magnitude.prune_global(weights, before, rung.ranked, rung.keep[""])
     else:
@@ -77,9 +84,8 @@ def _mask(chain: Chain, step: Step, inputs: dict[str, dict[str, torch.Tensor]]) 
 def _train(workshop: Workshop, chain: Chain, step: Step, recipe: Recipe, inputs: dict, stop: int | None = None) -> Made:
     experiment = chain.owner(step.round)
     device = choose_device(workshop.device)
-    data = _data(experiment.data, workshop.data_dir, experiment.seed, device)
-    settings = experiment.training.model_dump(exclude_none=True)
-    schedule = Schedule(**settings, start=0 if stop else chain.start(step))
+    data = _data(experiment.data, workshop.dirs, experiment.seed, device)
+    schedule = _schedule(experiment, start=0 if stop else chain.start(step))
     kept = workshop.store.load_checkpoint(recipe.id, route(device))
     saved = monotonic()
 
@@ -91,8 +97,9 @@ def _train(workshop: Workshop, chain: Chain, step: Step, recipe: Recipe, inputs:
             workshop.store.save_checkpoint(recipe.id, _state_tensors(state()), route(device))
             saved = monotonic()
 
-    def epoch_seed(epoch: int) -> int:
-        return stream_seed(experiment.seed, "data_order", replicate=chain.replicate, round=step.round, epoch=epoch)
+    def seeds(purpose: str, number: int) -> int:
+        unit = {"epoch" if purpose == "data_order" else "iteration": number}
+        return stream_seed(experiment.seed, purpose, replicate=chain.replicate, round=step.round, **unit)
 
     trained = train(
         chain.model(),
@@ -100,7 +107,7 @@ def _train(workshop: Workshop, chain: Chain, step: Step, recipe: Recipe, inputs:
         inputs.get("mask"),
         data,
         schedule,
-        epoch_seed,
+        seeds,
         stop=stop,
         resume=_state(kept) if kept else None,
         on_evaluation=on_evaluation,
@@ -108,7 +115,7 @@ def _train(workshop: Workshop, chain: Chain, step: Step, recipe: Recipe, inputs:
     workshop.store.drop_checkpoint(recipe.id)
     if stop:
         return trained.weights, {"seconds": trained.seconds, "iterations": trained.iterations}
-    return _trained_tensors(trained), _facts(trained)
+    return _trained_tensors(trained), {**_facts(trained), **_data_facts(data)}
 
 
 def _facts(trained: Trained) -> dict[str, Any]:
@@ -122,7 +129,21 @@ def _facts(trained: Trained) -> dict[str, Any]:
         "seconds": trained.seconds,
         "iterations": trained.iterations,
         "iterations_per_second": trained.iterations / trained.seconds,
+        **({"diverged_at": trained.diverged_at} if trained.diverged_at is not None else {}),
     }
+
+
+def _data_facts(data: datasets.Data) -> dict[str, Any]:
+    return {"data_sha256": data.sha256, "data_mean": list(data.mean), "data_std": list(data.std)}
+
+
+def _schedule(experiment: Experiment, start: int) -> Schedule:
+    augmentation = experiment.data.augmentation
+    return Schedule(
+        **experiment.training.model_dump(exclude_none=True),
+        augmentation=Augmentation(**augmentation.model_dump()) if augmentation else None,
+        start=start,
+    )
 
 
 def _trained_tensors(trained: Trained) -> dict[str, torch.Tensor]:
@@ -152,7 +173,16 @@ def _state(tensors: dict[str, torch.Tensor]) -> State:
 
 
 @lru_cache(maxsize=2)
-def _data(settings: DataSettings, data_dir: Path, seed: int, device: torch.device) -> datasets.Data:
-    split = settings.model_dump(exclude={"name"})
-    split_seed = generator(stream_seed(seed, "validation_split"))
-    return datasets.load(settings.name, data_dir, **split, generator=split_seed, device=device)
+def _data(settings: DataSettings, dirs: datasets.DataDirs, seed: int, device: torch.device) -> datasets.Data:
+    return datasets.load(
+        settings.name,
+        dirs,
+        source=source_of(settings),
+        generator=generator(stream_seed(seed, "validation_split")),
+        validation_size=settings.validation_size,
+        train_size=settings.train_size,
+        test_size=settings.test_size,
+        normalisation=settings.normalisation,
+        as_bytes=settings.augmentation is not None,
+        device=device,
+    )

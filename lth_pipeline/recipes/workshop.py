@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
+from lth_pipeline.experiments import Experiment
+from lth_pipeline.lottery.data import DataDirs
 from lth_pipeline.recipes.chain import Chain, Step
 from lth_pipeline.recipes.recipe import Recipe
 from lth_pipeline.recipes.store import Record, Store
@@ -51,6 +53,7 @@ Seen = dict[Step, Product | None]
 class Workshop:
     """Makes steps on one device.
 
+    data_dir: the data folder, or a `DataDirs`; what is worked out of own images is kept beside the store.
     device: "auto", "cpu" or "cuda:N". threads: of torch on the CPU; 1 unless a process has cores to itself
         (two spinning OpenMP threads on shared cores cost up to 12 times).
     checkpoint_seconds: how often a training leaves a state to resume from.
@@ -58,7 +61,7 @@ class Workshop:
     """
 
     store: Store
-    data_dir: Path | str
+    data_dir: Path | str | DataDirs
     device: str = "auto"
     threads: int = 1
     checkpoint_seconds: float = 30.0
@@ -66,9 +69,14 @@ class Workshop:
     on_row: OnRow | None = None
 
     def __post_init__(self) -> None:
-        self.data_dir = Path(self.data_dir)
+        given = self.data_dir
+        self.dirs = given if isinstance(given, DataDirs) else DataDirs(Path(given), self.store.folder.parent / "cache")
         self._known: dict[str, Record] = {}
         self._made: WeakKeyDictionary[Chain, dict[Step, Product]] = WeakKeyDictionary()
+
+    def chain(self, cards: Mapping[str, Experiment], name: str, replicate: int) -> Chain:
+        """A chain that knows this workshop's data."""
+        return Chain(cards, name, replicate, self.dirs)
 
     def look_up(self, chain: Chain, step: Step, seen: Seen | None = None) -> Product | None:
         """What `step` made, where it and all before it have been made; computes nothing.
@@ -85,6 +93,7 @@ class Workshop:
 
     def recipe(self, chain: Chain, step: Step) -> Recipe:
         """The recipe of `step`; what comes before it is made where it is missing."""
+        chain.facts(step.round)  # raises where own images have not been read
         return chain.recipe(step, lambda source: self.make(chain, source).version)
 
     def make(self, chain: Chain, step: Step, *, fresh: bool = False) -> Product:

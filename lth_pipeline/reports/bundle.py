@@ -10,13 +10,13 @@ from lth_pipeline.experiments.flat import described
 from lth_pipeline.reports.drawing import png
 from lth_pipeline.reports.figures import accuracy_by_density, early_stop_by_density
 from lth_pipeline.reports.report import report
-from lth_pipeline.reports.table import by_round
+from lth_pipeline.reports.table import by_round, notes
 
 
-def results_files(experiment: Experiment, frame: pd.DataFrame) -> dict[str, bytes]:
-    """{file name: content}: the table, the two figures, the report."""
+def results_files(experiment: Experiment, data: str, frame: pd.DataFrame) -> dict[str, bytes]:
+    """{file name: content}: the table, the two figures, the report. data: what the data is called."""
     subtitle = (
-        f"{experiment.data.name} · {experiment.training.iterations:,} iterations · "
+        f"{data} · {experiment.training.iterations:,} iterations · "
         f"n = {frame['replicate'].nunique()} · seed {experiment.seed}"
     )
     settings = {field: value for field, value, _ in described(experiment)}
@@ -40,4 +40,4 @@ def markdown_table(frame: pd.DataFrame) -> str:
         cells = (line.round, f"{line.weights:,}", f"{100 * line.density:.2f} %", ARMS[line.arm].title, line.n)
         cells += (*(f"{accuracy:.2f} %" for accuracy in accuracies), f"{line.early_stop_iteration:,.0f}")
         lines.append(f"| {' | '.join(map(str, cells))} |")
-    return "\n".join(lines)
+    return "\n".join([*lines, *(f"\n*{note}*" for note in notes(frame))])

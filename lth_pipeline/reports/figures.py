@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from lth_pipeline.experiments.arms import ARMS
-from lth_pipeline.reports.drawing import figure
+from lth_pipeline.reports.drawing import figure, mark
+from lth_pipeline.reports.table import ended, notes
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -26,6 +27,8 @@ def early_stop_by_density(frame: pd.DataFrame, title: str) -> Figure:
 
 def _by_density(frame: pd.DataFrame, column: str, scale: float, label: str, title: str) -> Figure:
     drawn, axes = figure(6.4, 3.9, title)
+    mark(drawn, notes(frame))
+    frame = ended(frame)
     replicates = frame["replicate"].nunique()
     dense = frame[frame["arm"] == "dense"]
     if len(dense):

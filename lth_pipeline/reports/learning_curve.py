@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from lth_pipeline.experiments.arms import ARMS
-from lth_pipeline.reports.drawing import FAINT, figure
+from lth_pipeline.reports.drawing import FAINT, figure, mark
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -14,12 +14,15 @@ if TYPE_CHECKING:
 Rows = Sequence[Mapping[str, float]]
 
 
-def learning_curve(curves: Mapping[str, Rows], early_stop: Mapping[str, int], title: str) -> Figure:
+def learning_curve(
+    curves: Mapping[str, Rows], early_stop: Mapping[str, int], title: str, notes: Sequence[str] = ()
+) -> Figure:
     """Validation loss (broken, left axis) and test accuracy (full, right axis) by iteration, for each arm.
 
-    A vertical line marks an arm's early-stop iteration, the least validation loss.
+    A vertical line marks an arm's early-stop iteration, the least validation loss. notes: said in the picture.
     """
     drawn, losses = figure(4.6, 2.4, title, right=0.64)
+    mark(drawn, notes)
     accuracies = losses.twinx()
     accuracies.spines[["top", "left"]].set_visible(False)
     accuracies.tick_params(labelsize=8)

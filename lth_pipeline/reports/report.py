@@ -10,7 +10,7 @@ import pandas as pd
 from lth_pipeline.experiments.arms import ARMS
 from lth_pipeline.reports.drawing import svg
 from lth_pipeline.reports.figures import accuracy_by_density, early_stop_by_density
-from lth_pipeline.reports.table import by_round, differences
+from lth_pipeline.reports.table import by_round, differences, notes
 
 STYLE = """
 body{font:16px/1.5 system-ui,sans-serif;color:#222;max-width:60rem;margin:2rem auto;padding:0 1rem}
@@ -19,6 +19,7 @@ figure{margin:1rem 0}figcaption{color:#555;font-size:.9rem}svg{max-width:100%;he
 table{border-collapse:collapse;font-variant-numeric:tabular-nums;font-size:.92rem}
 td,th{padding:.25rem .7rem;border-bottom:1px solid #e5e5e5;text-align:right}
 th{border-bottom:2px solid #bbb;text-align:right}td:first-child,th:first-child{text-align:left}
+p.note{background:#fff3d6;padding:.4rem .8rem;border-left:4px solid #e69f00}
 .wide{overflow-x:auto}code{background:#f4f4f4;padding:.1rem .3rem}
 """
 
@@ -33,6 +34,7 @@ def report(name: str, description: str, subtitle: str, frame: pd.DataFrame, sett
     ]
     sections = [
         f"<h1>{html.escape(name)}</h1><p class=lead>{html.escape(description)}<br>{html.escape(subtitle)}</p>",
+        *(f"<p class=note>{html.escape(note.capitalize())}.</p>" for note in notes(frame)),
         *(f"<p>{html.escape(sentence(frame, control))}</p>" for control in controls),
         *(f"<figure>{svg(drawn)}<figcaption>{caption}</figcaption></figure>" for drawn, caption in pictures),
         f"<h2>By round</h2><div class=wide>{_table(frame)}</div>",

@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from lth_pipeline.experiments.arms import ARMS
 
 
 def summary(
-    title: str, arm: str, facts: Mapping[str, Any], layers: Mapping[str, tuple[int, int]], links: Mapping[str, str]
+    title: str,
+    arm: str,
+    facts: Mapping[str, Any],
+    layers: Mapping[str, tuple[int, int]],
+    links: Mapping[str, str],
+    notes: Sequence[str] = (),
 ) -> str:
-    """facts: of the training and its mask. layers: weight name -> (survivors, size). links: text -> address."""
+    """facts: of the training and its mask. layers: weight name -> (survivors, size). links: text -> address.
+
+    notes: what must be said beside it.
+    """
     lines = [
         f"# {title}",
         "",
         f"**{ARMS[arm].title}**: {ARMS[arm].meaning}.",
         "",
+        *(f"> {note}\n" for note in notes),
         "| | |",
         "|---|---|",
         f"| weights left | {facts['weights']:,} ({100 * facts['density']:.2f} %) |",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -23,6 +24,8 @@ COLUMNS = {
     "validation_loss_min": "float64",
     "seconds": "float64",
     "mlflow_run_id": "str",
+    "protocol": "str",
+    "diverged_at": "Int64",
 }
 
 
@@ -41,13 +44,38 @@ def results_table(rows: list[dict[str, Any]], run_ids: dict[tuple[int, int, str,
     )
 
 
+def read_results(path: Path) -> pd.DataFrame:
+    """The table in a results.csv, with its types."""
+    numbers = {name: [""] for name, dtype in COLUMNS.items() if dtype != "str"}
+    return pd.read_csv(path, dtype=COLUMNS, keep_default_na=False, na_values=numbers)
+
+
+def ended(frame: pd.DataFrame) -> pd.DataFrame:
+    """The trainings that did not diverge: what means and figures are made of."""
+    return frame[frame["diverged_at"].isna()]
+
+
+def notes(frame: pd.DataFrame) -> list[str]:
+    """What must be said beside every figure and table made of `frame`."""
+    found = []
+    if (frame["protocol"] == "quick").any():
+        found.append("quick run: a shortened protocol, not the paper's")
+    lost = frame[frame["diverged_at"].notna()]
+    if len(lost):
+        which = ", ".join(
+            f"{line.arm} of round {line.round} in replicate {line.replicate}" for line in lost.itertuples()
+        )
+        found.append(f"diverged and left out of means: {which}")
+    return found
+
+
 def by_round(frame: pd.DataFrame) -> pd.DataFrame:
-    """Mean and sample standard deviation over replicates: one line per round and arm.
+    """Mean and sample standard deviation over replicates that did not diverge: one line per round and arm.
 
     Columns: round, arm, density, weights, n, and for each measure `<measure>` and `<measure>_sd` (NaN for n = 1).
     """
     measures = ["test_accuracy_at_early_stop", "test_accuracy_at_end", "train_accuracy_at_end", "early_stop_iteration"]
-    grouped = frame.groupby(["round", "arm"], sort=False)
+    grouped = ended(frame).groupby(["round", "arm"], sort=False)
     means = grouped[measures].mean()
     spread = grouped[measures].std(ddof=1).add_suffix("_sd")
     first = grouped[["density", "weights"]].first()
@@ -61,7 +89,7 @@ def by_round(frame: pd.DataFrame) -> pd.DataFrame:
 
 def differences(frame: pd.DataFrame, control: str, measure: str = "test_accuracy_at_end") -> pd.DataFrame:
     """Ticket minus `control` in each replicate that has both: columns round, density, n, mean, sd."""
-    wide = frame[frame["arm"].isin(["ticket", control])].pivot_table(
+    wide = ended(frame)[ended(frame)["arm"].isin(["ticket", control])].pivot_table(
         index=["round", "density", "replicate"], columns="arm", values=measure
     )
     if not {"ticket", control} <= set(wide.columns):

@@ -12,8 +12,17 @@ def cards():
     return load_cards([])
 
 
-def test_there_are_four_in_the_order_of_their_names(cards):
-    assert list(cards) == ["digits", "lenet_fashion", "lenet_mnist", "lenet_mnist_quick"]
+FULL = [
+    *(f"conv{depth}_cifar10{kind}" for depth in (2, 4, 6) for kind in ("", "_dropout")),
+    "resnet18_cifar10",
+    "vgg19_cifar10",
+    "resnet50_imagefolder",
+]
+
+
+def test_there_are_these_in_the_order_of_their_names(cards):
+    quick = [f"{name}_quick" for name in FULL]
+    assert list(cards) == sorted([*FULL, *quick, "digits", "lenet_fashion", "lenet_mnist", "lenet_mnist_quick"])
     assert all(card.name == name and card.description for name, card in cards.items())
 
 
@@ -44,6 +53,57 @@ def test_lenet_mnist_is_the_papers_protocol(cards):
     assert card.branch_of is None
 
 
+@pytest.mark.parametrize("name", FULL)
+def test_a_quick_twin_says_so_and_keeps_network_criterion_and_arms(cards, name):
+    full, quick = cards[name], cards[f"{name}_quick"]
+    assert (full.quick, quick.quick) == (False, True) and "not the paper's" in quick.description
+    assert quick.based_on == name
+    assert (quick.model, quick.arms, quick.pruning.scope) == (full.model, full.arms, full.pruning.scope)
+    assert (quick.pruning.rates, quick.pruning.output_rate) == (full.pruning.rates, full.pruning.output_rate)
+    assert quick.training.optimiser == full.training.optimiser
+    assert quick.training.iterations <= full.training.iterations / 60
+
+
+@pytest.mark.parametrize(
+    ("depth", "rate", "iterations", "conv", "dropout_rate"),
+    [(2, 2e-4, 20_000, 0.1, 3e-4), (4, 3e-4, 25_000, 0.1, 2e-4), (6, 3e-4, 30_000, 0.15, 2e-4)],
+)
+def test_the_conv_cards_are_the_papers(cards, depth, rate, iterations, conv, dropout_rate):
+    """Frankle & Carbin 2019, Fig. 2 and §3."""
+    card, dropout = cards[f"conv{depth}_cifar10"], cards[f"conv{depth}_cifar10_dropout"]
+    assert (card.data.name, card.data.validation_size, card.model.name) == ("cifar10", 5000, f"conv{depth}")
+    assert (card.training.optimiser, card.training.learning_rate) == ("adam", rate)
+    assert (card.training.iterations, card.training.batch_size) == (iterations, 60)
+    assert card.pruning.rates == {"conv": conv, "fc": 0.2} and card.pruning.output_rate == 0.1
+    assert (card.model.dropout, dropout.model.dropout) == (None, 0.5)
+    assert dropout.training.learning_rate == dropout_rate
+    changed = {"model": card.model, "training": card.training, "based_on": None, "description": "", "name": "x"}
+    assert dropout.model_copy(update=changed) == card.model_copy(update=changed)
+
+
+@pytest.mark.parametrize(
+    ("name", "model", "rate", "batch", "iterations", "warmup"),
+    [
+        ("resnet18_cifar10", {"name": "resnet_cifar", "depth": 20}, 0.03, 128, 30_000, 20_000),
+        ("vgg19_cifar10", {"name": "vgg19"}, 0.1, 64, 112_000, 10_000),
+    ],
+)
+def test_the_deep_cards_are_the_papers(cards, name, model, rate, batch, iterations, warmup):
+    """Frankle & Carbin 2019, Fig. 2 and §4: the settings that find tickets."""
+    card = cards[name]
+    assert card.model.model_dump(include=model.keys()) == model
+    training = card.training
+    assert (training.optimiser, training.momentum, training.weight_decay) == ("sgd", 0.9, 1e-4)
+    assert (training.learning_rate, training.batch_size, training.iterations, training.warmup) == (
+        rate,
+        batch,
+        iterations,
+        warmup,
+    )
+    assert (card.pruning.scope, card.pruning.rates) == ("global", {"conv": 0.2, "fc": 0})
+    assert card.data.augmentation.model_dump() == {"flip": True, "crop": 4}
+
+
 def without_texts(card):
     return card.model_dump(exclude={"name", "description"})
 
@@ -51,7 +111,7 @@ def without_texts(card):
 def test_the_quick_card_differs_in_iterations_and_replicates_only(cards):
     quick, full = without_texts(cards["lenet_mnist_quick"]), without_texts(cards["lenet_mnist"])
     assert (quick["training"]["iterations"], quick["replicates"]) == (5000, 2)
-    quick["training"]["iterations"], quick["replicates"] = 50_000, 5
+    quick["training"]["iterations"], quick["replicates"], quick["quick"] = 50_000, 5, False
     assert quick == full
 
 

@@ -16,7 +16,7 @@ UNKNOWN = [
     (LAST, f"{LAST}\nprunning: 1", "prunning = 1", "did you mean pruning?"),
     (RATES, "rates: {dense: 0.2}", "pruning.rates.dense = 'dense'", "must be one of 'fc' or 'conv'"),
     ("name: digits", "name: digit", "data.name = 'digit'", "must be one of 'digits', 'mnist'"),
-    ("optimiser: adam", "optimiser: rms", "training.optimiser = 'rms'", "must be one of 'adam' or 'sgd'"),
+    ("optimiser: adam", "optimiser: rms", "training.optimiser = 'rms'", "must be one of 'adam', 'adamw' or 'sgd'"),
     (ARMS, "arms: [ticket, fresh]", "arms.1 = 'fresh'", "must be one of 'ticket' or 'reinit'"),
     (LAST, f"{LAST}\nname: other", "name = 'other'", "leave this out"),
     (BATCH, f"{BATCH}\n  batch_size: 70", "training.batch_size", "stands twice; keep one"),

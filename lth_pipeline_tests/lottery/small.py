@@ -8,7 +8,8 @@ from lth_pipeline.lottery.models import build
 from lth_pipeline.lottery.pruning import masks
 from lth_pipeline.lottery.randomness import generator, stream_seed
 from lth_pipeline.lottery.training import curve
-from lth_pipeline.lottery.training.train import Schedule, train
+from lth_pipeline.lottery.training.schedule import Schedule
+from lth_pipeline.lottery.training.train import train
 
 MODEL = build("mlp", (1, 2, 3), 3, widths=(8, 5), initialisation="glorot_normal")
 WEIGHTS = MODEL.initialise(generator(0))
@@ -40,11 +41,15 @@ def half_mask() -> dict[str, torch.Tensor]:
     return {name: torch.rand(ones.shape, generator=draws) < 0.5 for name, ones in ONES.items()}
 
 
+def seeds(purpose: str, number: int) -> int:
+    return stream_seed(0, purpose, number=number)
+
+
 def epoch_seed(epoch: int) -> int:
-    return stream_seed(0, "data_order", epoch=epoch)
+    return seeds("data_order", epoch)
 
 
-def run(schedule, mask=None, weights=WEIGHTS, order=epoch_seed, **options):
+def run(schedule, mask=None, weights=WEIGHTS, order=seeds, **options):
     """Train `weights`, put under `mask` first."""
     start = weights if mask is None else masks.apply(mask, weights)
     return train(MODEL, start, mask, DATA, schedule, order, **options)

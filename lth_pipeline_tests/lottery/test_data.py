@@ -104,7 +104,7 @@ def test_the_split_is_the_generators_and_the_test_part_is_fixed():
 
 def test_training_and_validation_share_the_training_images_and_nothing_else():
     """Each image goes to one of the two, with its label; a leak would make early stopping too hopeful."""
-    raw = catalog.read("digits", DATA_DIR)
+    raw, _ = catalog.read("digits", DATA_DIR)
     data = load("digits", DATA_DIR, validation_size=200, generator=generator(0), normalisation="unit")
     parts = (data.train, data.validation)
     found = torch.cat([torch.cat([part.images.flatten(1) * 16, part.labels[:, None]], 1) for part in parts])

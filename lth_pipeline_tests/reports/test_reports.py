@@ -36,6 +36,8 @@ def rows(replicates: int = 2, rounds: int = 2) -> list[dict]:
                         "train_accuracy_at_end": 1.0,
                         "validation_loss_min": 0.1,
                         "seconds": 1.0,
+                        "protocol": "full",
+                        "diverged_at": None,
                         "data_version": "0",
                     }
                 )
@@ -102,10 +104,10 @@ def test_the_lines_are_means_and_the_bands_reach_from_least_to_greatest(frame):
 
 def test_the_bundle_holds_table_figures_and_report(frame):
     card = load_cards([])["digits"]
-    files = bundle.results_files(card, frame)
+    files = bundle.results_files(card, "a set of images", frame)
     assert files.keys() == {"results.csv", "accuracy_by_density.png", "early_stop_by_density.png", "report.html"}
     assert all(content[:4] == b"\x89PNG" for name, content in files.items() if name.endswith("png"))
-    again = bundle.results_files(card, frame)
+    again = bundle.results_files(card, "a set of images", frame)
     assert files == again  # the same table, the same bytes
     page = files["report.html"].decode()
     assert page.count("<svg") == 3 and not re.search(r"(src|href)=[\"']?https?:", page)
@@ -114,7 +116,7 @@ def test_the_bundle_holds_table_figures_and_report(frame):
 
 def test_a_report_shows_names_as_text_and_not_as_markup(frame):
     card = load_cards([])["digits"].model_copy(update={"description": "<script>alert(1)</script>"})
-    assert "<script>" not in bundle.results_files(card, frame)["report.html"].decode()
+    assert "<script>" not in bundle.results_files(card, "a set of images", frame)["report.html"].decode()
 
 
 def test_a_learning_curve_marks_its_early_stop():

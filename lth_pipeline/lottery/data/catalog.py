@@ -7,13 +7,16 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lth_pipeline.lottery.data.dataset import Data, Facts, Part
+from lth_pipeline.lottery.data import published
+from lth_pipeline.lottery.data.dataset import Facts, Raw
+from lth_pipeline.lottery.data.dirs import DataDirs
 from lth_pipeline.lottery.errors import DataError
 
 if TYPE_CHECKING:
     import torch
 
-    from lth_pipeline.lottery.data.dataset import Raw
+    from lth_pipeline.lottery.data.dataset import Data
+    from lth_pipeline.lottery.data.images import Source
 
 DATASETS: dict[str, Facts] = {
     "digits": Facts(
@@ -43,6 +46,7 @@ DATASETS: dict[str, Facts] = {
         digest="445c1da324f9eecf09af4cafcfd909beb5197e67ff2e1a72c9158a9d56067103",
         licence="MIT",
     ),
+    **published.PUBLISHED,
 }
 
 #: name -> "module:function", a function from the data folder to Raw; imported when asked for
@@ -50,57 +54,64 @@ READERS = {
     "digits": "digits:digits",
     "mnist": "mnist:mnist",
     "fashion_mnist": "mnist:fashion_mnist",
+    **published.READERS,
 }
 
 
-def read(name: str, data_dir: Path) -> Raw:
-    """The set `name` as published, its content checked against the digest in DATASETS."""
+def read(name: str, sets: Path) -> tuple[Raw, str]:
+    """(the set `name` as published, the SHA-256 of its content), its content checked."""
     from lth_pipeline.lottery.digest import digest
 
+    facts = DATASETS[name]
     module, function = READERS[name].split(":")
     reader: Callable[[Path], Raw] = getattr(import_module(f"lth_pipeline.lottery.data.{module}"), function)
-    raw = reader(data_dir)
+    raw = reader(sets)
     found = digest(raw.tensors())
-    if found != DATASETS[name].digest:
+    if facts.by_content and found != facts.digest:
         raise DataError(
-            f"{DATASETS[name].title}: the content found (data folder {data_dir}) has the SHA-256 {found}, "
-            f"not {DATASETS[name].digest}: the files are damaged or of another set; fetch them again"
+            f"{facts.title}: the content found (data folder {sets}) has the SHA-256 {found}, "
+            f"not {facts.digest}: the files are damaged or of another set; fetch them again"
         )
-    return raw
+    return raw, found
+
+
+def read_own(source: Source, dirs: DataDirs) -> tuple[Raw, str]:
+    """The same of own images, from the cache where they were read before."""
+    from lth_pipeline.lottery.data import images
+
+    found = images.read(source, dirs)
+    arrays = images.arrays(found)
+    sums, squares = arrays.pop("train_sums"), arrays.pop("train_squares")
+    return Raw(**arrays, sums=sums, squares=squares), found.digest
 
 
 def load(
     name: str,
-    data_dir: Path,
+    data_dir: Path | DataDirs,
     *,
-    validation_size: int,
+    source: Source | None = None,
     generator: torch.Generator,
-    normalisation: str = "standard",
-    device: str | torch.device = "cpu",
+    validation_size: int,
+    **options,
 ) -> Data:
-    """The set `name`, split and normalised, on `device`.
+    """The set `name`, split and normalised; options as in `parts.parts`.
 
-    validation_size: images held out of the training part, stratified by class, drawn from `generator`.
-    normalisation: "standard" (each channel to mean 0 and standard deviation 1 over the training part)
-        or "unit" (pixels in [0, 1]).
+    source: of own images (name "images").
+    data_dir: the data folder; with a cache of its own for own images, a `DataDirs`.
     """
-    from lth_pipeline.lottery.data.split import stratified
+    from lth_pipeline.lottery.data.parts import parts
 
-    raw = read(name, data_dir)
-    train, validation = stratified(raw.train_labels, validation_size, generator)
-    train_pixels = raw.train_images[train].double() / raw.full_scale
-    mean, std = train_pixels.mean((0, 2, 3)), train_pixels.std((0, 2, 3), correction=0)
-    del train_pixels
-    shift, scale = (mean, std) if normalisation == "standard" else (mean * 0, std * 0 + 1)
-
-    def part(images: torch.Tensor, labels: torch.Tensor) -> Part:
-        pixels = (images.float() / raw.full_scale - shift.view(-1, 1, 1).float()) / scale.view(-1, 1, 1).float()
-        return Part(pixels.to(device), labels.to(device))
-
-    return Data(
-        part(raw.train_images[train], raw.train_labels[train]),
-        part(raw.train_images[validation], raw.train_labels[validation]),
-        part(raw.test_images, raw.test_labels),
-        tuple(mean.tolist()),
-        tuple(std.tolist()),
+    dirs = data_dir if isinstance(data_dir, DataDirs) else DataDirs(Path(data_dir), Path(data_dir) / ".cache")
+    raw, sha256 = read_own(source, dirs) if source else read(name, dirs.sets)
+    pixels = sum(images.numel() * images.element_size() for images in (raw.train_images, raw.test_images))
+    title = source.path if source else DATASETS[name].title
+    return parts(
+        raw,
+        title,
+        generator=generator,
+        validation_size=validation_size,
+        # only what lies in a file can stay there
+        streamed=name == "images" and pixels > dirs.memory,
+        sha256=sha256,
+        **options,
     )

@@ -13,7 +13,11 @@ if TYPE_CHECKING:
 class Facts:
     """What a card can be checked against without loading anything.
 
-    digest: SHA-256 of the content (`lottery.digest` over `Raw.tensors()`). Checked at every load.
+    digest: what stands for the content in the identity of trainings, 64 hex digits. Of a set that is checked by
+        content: the SHA-256 over `Raw.tensors()` (`lottery.digest`). Of one whose published files are checked by
+        their own checksums before they are read: the SHA-256 over these.
+    by_content: which of the two.
+    test: images of the test part; 0 where there is none, and the card holds some out (own images).
     """
 
     title: str
@@ -23,17 +27,25 @@ class Facts:
     test: int
     digest: str
     licence: str
+    by_content: bool = True
 
 
 @dataclass(frozen=True)
 class Raw:
-    """A data set as published: images uint8 (N, C, H, W) from 0 to full_scale, labels int64 (N,)."""
+    """A data set as published.
+
+    images: uint8 (N, C, H, W) from 0 to full_scale, or float32 with full_scale 1; may be mapped from a file.
+    labels: int64 (N,).
+    sums, squares: int64 (N, C) over the pixels of each training image, where they are known beforehand.
+    """
 
     train_images: torch.Tensor
     train_labels: torch.Tensor
     test_images: torch.Tensor
     test_labels: torch.Tensor
     full_scale: int = 255
+    sums: torch.Tensor | None = None
+    squares: torch.Tensor | None = None
 
     def tensors(self) -> dict[str, torch.Tensor]:
         return {
@@ -46,10 +58,20 @@ class Raw:
 
 @dataclass(frozen=True)
 class Part:
-    """images float32 (N, C, H, W), labels int64 (N,), on one device."""
+    """The images of one part of a data set.
+
+    images: float32 (N, C, H, W), ready for a network; or as in `Raw`, where `scaling` makes them ready.
+    labels: int64 (N,), on the device that training uses.
+    scaling: (full scale, mean, deviation), the last two float32 (C, 1, 1).
+    rows: int64 (N,): which rows of `images` are this part's; None: all of them.
+    streamed: the images stay where they are (a file mapped into memory), and batches are fetched ahead of their use.
+    """
 
     images: torch.Tensor
     labels: torch.Tensor
+    scaling: tuple[float, torch.Tensor, torch.Tensor] | None = None
+    rows: torch.Tensor | None = None
+    streamed: bool = False
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -64,3 +86,4 @@ class Data:
     test: Part
     mean: tuple[float, ...]  # per channel, of pixels in [0, 1]
     std: tuple[float, ...]
+    sha256: str = ""  # of the content

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from lth_pipeline.lottery.data import files
+from lth_pipeline.lottery.data.checksums import KMNIST, verified
 from lth_pipeline.lottery.data.dataset import Raw
 from lth_pipeline.lottery.data.idx import read_idx
 from lth_pipeline.lottery.errors import DataError
@@ -16,42 +18,48 @@ FILES = {
 }
 
 
-def read_mnist_like(folders: list[Path], torchvision_name: str) -> Raw:
-    """The set in the first of `folders` that holds its four files, plain or as .gz."""
-    for folder in folders:
-        paths = [_either(folder / name) for name, _ in FILES.values()]
-        if all(paths):
-            break
-    else:
-        raise DataError(
-            f"{torchvision_name} is not on this machine: no {FILES['train_images'][0]} (or .gz) and its three "
-            f"companions in {' or '.join(str(folder) for folder in folders)}.\n"
-            f"Put the four files there, or point LTH_DATA_DIR at the folder that holds "
-            f"{torchvision_name}/raw; with a network, this fetches them:\n"
-            f'  python -c "import torchvision; torchvision.datasets.{torchvision_name}('
-            f"'{folders[0].parent.parent}', download=True)\""
-        )
-    tensors = {
-        part: read_idx(path, dimensions) for path, (part, (_, dimensions)) in zip(paths, FILES.items(), strict=True)
-    }
-    return Raw(
-        **{part: tensor.unsqueeze(1) if part.endswith("images") else tensor.long() for part, tensor in tensors.items()}
-    )
-
-
-def mnist(data_dir: Path) -> Raw:
+def mnist(sets: Path) -> Raw:
     """LeCun, Cortes & Burges: 60,000 + 10,000 handwritten digits, 28×28."""
-    return read_mnist_like([data_dir / "MNIST" / "raw"], "MNIST")
+    return read_mnist_like("mnist", sets)
 
 
-def fashion_mnist(data_dir: Path) -> Raw:
+def fashion_mnist(sets: Path) -> Raw:
     """Xiao, Rasul & Vollgraf 2017: 60,000 + 10,000 articles of clothing, 28×28.
 
     Debian's package dataset-fashion-mnist is found where it installs itself.
     """
-    debian = Path("/usr/share/datasets/fashion-mnist")
-    return read_mnist_like([data_dir / "FashionMNIST" / "raw", debian], "FashionMNIST")
+    return read_mnist_like("fashion_mnist", sets)
 
 
-def _either(path: Path) -> Path | None:
-    return next((p for p in (path, path.with_name(path.name + ".gz")) if p.is_file()), None)
+def kmnist(sets: Path) -> Raw:
+    """Clanuwat et al. 2018, Kuzushiji-MNIST: 60,000 + 10,000 characters of cursive Japanese, 28×28.
+
+    Read from the .gz files, whose MD5 is known; torchvision leaves them beside the plain ones.
+    """
+    for file, md5 in KMNIST.items():
+        verified(sets / files.FILES["kmnist"].folders[0] / file, md5, "kmnist")
+    return read_mnist_like("kmnist", sets)
+
+
+def read_mnist_like(name: str, sets: Path) -> Raw:
+    """The set `name` from its four IDX files, plain or as .gz, in the first of its folders that holds them all."""
+    found = files.find(name, sets)
+    if not found.whole:
+        places = files.FILES[name].folders
+        raise DataError(
+            f"{name} is not on this machine: no {FILES['train_images'][0]} (or .gz) and its three companions "
+            f"in {' or '.join(str(sets / place) for place in places)}\n"
+            f"`lth data get {name}` fetches them; or put the four files there, or point LTH_DATA_DIR at the folder "
+            f"that holds {places[0]}"
+        )
+    paths = dict(zip(FILES, found.paths, strict=True))
+    tensors = {part: read_idx(paths[part], dimensions) for part, (_, dimensions) in FILES.items()}
+    for images, labels in (("train_images", "train_labels"), ("test_images", "test_labels")):
+        if len(tensors[images]) != len(tensors[labels]):
+            raise DataError(
+                f"{paths[images]} has {len(tensors[images]):,} images and {paths[labels]} {len(tensors[labels]):,} "
+                f"labels: one of them is damaged or of another set; `lth data get {name}` fetches them again"
+            )
+    return Raw(
+        **{part: tensor.unsqueeze(1) if part.endswith("images") else tensor.long() for part, tensor in tensors.items()}
+    )

@@ -19,9 +19,10 @@ class Layer:
     """One weight tensor that may be pruned. Biases are never pruned (Frankle & Carbin 2019, §2)."""
 
     name: str
-    kind: str  # "fc"
-    shape: tuple[int, ...]
+    kind: str  # "fc" or "conv"
+    shape: tuple[int, ...]  # (out, in) or (out, in, height, width)
     is_output: bool = False
+    bias: bool = True
 
     @property
     def weight(self) -> str:
@@ -33,19 +34,62 @@ class Layer:
 
 
 @dataclass(frozen=True)
+class Norm:
+    """Batch normalisation over `channels`: a weight and a bias that are learned, and two running statistics."""
+
+    name: str
+    channels: int
+
+    @property
+    def buffers(self) -> tuple[str, str]:
+        """The statistics: training moves them, the optimiser does not."""
+        return f"{self.name}.running_mean", f"{self.name}.running_var"
+
+
+@dataclass(frozen=True)
+class Mode:
+    """How a forward pass is made.
+
+    training: batch norm uses the batch's statistics and moves the running ones, in place; dropout is on.
+    draws: the CPU generator that this pass's dropout draws from.
+    """
+
+    training: bool = False
+    draws: torch.Generator | None = None
+
+
+EVALUATION = Mode()
+
+
+@dataclass(frozen=True)
 class Model:
     """A network.
 
     layers: the prunable layers, from the input to the output.
-    initialise: torch.Generator -> {name: float32 tensor}, biases included.
-    logits: (weights, images float32 (N, *image shape)) -> float32 (N, classes).
+    initialise: torch.Generator -> {name: float32 tensor}, biases and batch norm included.
+    logits: (weights, images float32 (N, *image shape), mode=EVALUATION) -> float32 (N, classes).
+    widest: elements of the largest activation of one image; evaluation takes so many images at once that it fits.
     """
 
     layers: tuple[Layer, ...]
     initialise: Callable[[torch.Generator], dict[str, torch.Tensor]]
-    logits: Callable[[Tensors, torch.Tensor], torch.Tensor]
+    logits: Callable[..., torch.Tensor]
+    norms: tuple[Norm, ...] = ()
+    widest: int = 0
+    dropout: float = 0.0
 
     @property
     def prunable(self) -> int:
         """Weights that pruning counts; density is a share of these."""
         return sum(layer.size for layer in self.layers)
+
+    @property
+    def parameters(self) -> int:
+        """All that is learned: prunable weights, biases, batch norm's weights and biases."""
+        biases = sum(layer.shape[0] for layer in self.layers if layer.bias)
+        return self.prunable + biases + sum(2 * norm.channels for norm in self.norms)
+
+    @property
+    def buffers(self) -> frozenset[str]:
+        """Names of the tensors that training moves and the optimiser does not."""
+        return frozenset(name for norm in self.norms for name in norm.buffers)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import isfinite
 
 import torch
 
@@ -32,6 +33,23 @@ def early_stop(rows: list[Row]) -> Row:
     """
     finite = [row for row in rows if row["validation_loss"] == row["validation_loss"]]
     return min(finite or rows[:1], key=lambda row: row["validation_loss"])
+
+
+def waited(rows: list[Row]) -> int:
+    """Evaluations since the one of least validation loss."""
+    return len(rows) - 1 - rows.index(early_stop(rows))
+
+
+def diverged_at(rows: list[Row]) -> int | None:
+    """The iteration of the first row with a loss that is not finite; None where all are.
+
+    The first row has no training loss: nothing was trained before it.
+    """
+    for place, row in enumerate(rows):
+        losses = [row["validation_loss"], row["train_loss"] if place else 0.0]
+        if not all(map(isfinite, losses)):
+            return int(row["iteration"])
+    return None
 
 
 def _dtype(column: str) -> torch.dtype:

@@ -9,25 +9,21 @@ from time import perf_counter
 import torch
 from torch.nn.functional import cross_entropy
 
+from lth_pipeline.lottery.data.augmentation import augmented
+from lth_pipeline.lottery.data.batches import fetched, ready
 from lth_pipeline.lottery.data.dataset import Data
-from lth_pipeline.lottery.models.model import Model, Tensors
+from lth_pipeline.lottery.models.model import Mode, Model, Tensors
+from lth_pipeline.lottery.randomness import generator
 from lth_pipeline.lottery.training import curve
 from lth_pipeline.lottery.training.evaluation import evaluate
-from lth_pipeline.lottery.training.optimisers import load_state_tensors, optimiser, state_tensors
+from lth_pipeline.lottery.training.optimisers import (
+    load_state_tensors,
+    optimiser,
+    set_learning_rate,
+    state_tensors,
+)
 from lth_pipeline.lottery.training.order import batches
-
-
-@dataclass(frozen=True)
-class Schedule:
-    """How a network is trained."""
-
-    optimiser: str  # "adam" or "sgd"
-    learning_rate: float
-    batch_size: int
-    iterations: int
-    evaluate_every: int
-    momentum: float = 0.0
-    start: int = 0  # the rewind point: a ticket rewound to iteration k trains from k to `iterations`
+from lth_pipeline.lottery.training.schedule import Schedule, learning_rate
 
 
 @dataclass(frozen=True)
@@ -45,9 +41,14 @@ class State:
 class Trained:
     weights: dict[str, torch.Tensor]  # float32, on the CPU; the pruned are exactly zero
     rows: list[curve.Row]
-    train_accuracy: float  # of the final weights on the whole training part
+    train_accuracy: float  # of the final weights on the whole training part, as it is without augmentation
     seconds: float  # evaluation included; of a resumed training, with those before
     iterations: int  # in all
+    diverged_at: int | None = None  # the evaluation at which a loss was not finite; training stopped there
+
+
+#: (purpose, number) -> seed: of "data_order" by epoch, of "dropout" and "augmentation" by iteration
+Seeds = Callable[[str, int], int]
 
 
 def train(
@@ -56,7 +57,7 @@ def train(
     mask: Tensors | None,
     data: Data,
     schedule: Schedule,
-    epoch_seed: Callable[[int], int],
+    seeds: Seeds,
     *,
     stop: int | None = None,
     resume: State | None = None,
@@ -69,26 +70,35 @@ def train(
     pruned weights are set to zero before each step: the optimiser's moments stay zero with them, so a pruned
     weight that starts at zero is exactly zero after every step, and a mask of ones changes no bit.
 
+    Training ends before its last iteration where an evaluation finds a loss that is not finite, or no lower
+    validation loss for `patience` evaluations.
+
     stop: end after this iteration instead of the schedule's last (the weights of a rewind point).
-    epoch_seed: seed of the order of an epoch (`order.batches`).
+    seeds: of the order of an epoch, and of what is drawn in an iteration: each has a stream of its own, so a
+        resumed training needs no state of a generator.
     on_evaluation: called with each new row and a function that gives the state to resume from, to be called there
         and then.
     on_step: called with the number of iterations done and the live weights, after every step.
     """
     started = perf_counter() - (resume.seconds if resume else 0.0)
-    device = data.train.images.device
-    names = list(weights)
+    device = data.train.labels.device
     source = resume.weights if resume else weights
-    live = {name: source[name].detach().to(device, copy=True).requires_grad_() for name in names}
+    live = {name: source[name].detach().to(device, copy=True) for name in weights}
+    names = [name for name in weights if name not in model.buffers]  # what the optimiser moves
+    learned = [live[name].requires_grad_() for name in names]
     masked = [name for name in names if mask is not None and name in mask]
     # All bits of a float32 where a weight survives, none where it is pruned. An "and" clears a pruned gradient even
     # where it is NaN, in 23 µs for LeNet on a CPU: as fast as multiplying (23), twenty times a masked_fill (464).
     keep = [mask[name].to(device, torch.int32).neg_() for name in masked]
-    stepping = optimiser(schedule.optimiser, list(live.values()), schedule.learning_rate, schedule.momentum)
+    stepping = optimiser(learned, schedule)
     if resume:
         load_state_tensors(stepping, names, resume.optimiser)
     rows = list(resume.rows) if resume else []
     loss_sum, losses = torch.zeros((), dtype=torch.float64, device=device), 0
+
+    def clear_pruned_gradients() -> None:
+        for name, bits in zip(masked, keep, strict=True):
+            live[name].grad.view(torch.int32).bitwise_and_(bits)
 
     def elapsed() -> float:
         return perf_counter() - started
@@ -107,17 +117,32 @@ def train(
                 rows[-1], lambda: State(iteration, _copy(live), state_tensors(stepping, names), list(rows), elapsed())
             )
 
+    def ended() -> bool:
+        if curve.diverged_at(rows) is not None:
+            return True
+        return schedule.patience is not None and curve.waited(rows) >= schedule.patience
+
     first = resume.iteration if resume else schedule.start
     last = schedule.iterations if stop is None else stop
     if not resume:
         record(first)
-    order = batches(len(data.train), schedule.batch_size, first, last, epoch_seed)
-    for iteration, batch in enumerate(order, start=first + 1):
-        batch = batch.to(device, non_blocking=True)
-        loss = cross_entropy(model.logits(live, data.train.images[batch]), data.train.labels[batch])
+    if ended():
+        last = first
+    constant = schedule.schedule == "constant" and not schedule.warmup
+    order = batches(len(data.train), schedule.batch_size, first, last, lambda epoch: seeds("data_order", epoch))
+    for iteration, (pixels, labels) in enumerate(fetched(data.train, order), start=first + 1):
+        if schedule.augmentation:
+            pixels = augmented(pixels, schedule.augmentation, generator(seeds("augmentation", iteration)))
+        mode = Mode(True, generator(seeds("dropout", iteration)) if model.dropout else None)
+        logits = model.logits(live, ready(data.train, pixels), mode)
+        loss = cross_entropy(logits, labels, label_smoothing=schedule.label_smoothing)
         loss.backward()
-        for name, bits in zip(masked, keep, strict=True):
-            live[name].grad.view(torch.int32).bitwise_and_(bits)
+        clear_pruned_gradients()
+        if schedule.clip_norm is not None:
+            torch.nn.utils.clip_grad_norm_(learned, schedule.clip_norm)
+            clear_pruned_gradients()  # divided by a norm that is not finite, a zero becomes NaN
+        if not constant:
+            set_learning_rate(stepping, learning_rate(schedule, iteration - 1))
         stepping.step()
         stepping.zero_grad()
         loss_sum += loss.detach()
@@ -126,9 +151,12 @@ def train(
             on_step(iteration, live)
         if iteration % schedule.evaluate_every == 0 or iteration == last:
             record(iteration)
+            if ended():
+                break
 
     _, train_accuracy = evaluate(model, live, data.train)
-    return Trained(_copy(live), rows, train_accuracy, elapsed(), last - schedule.start)
+    iterations = int(rows[-1]["iteration"]) - schedule.start
+    return Trained(_copy(live), rows, train_accuracy, elapsed(), iterations, curve.diverged_at(rows))
 
 
 def _copy(live: Tensors) -> dict[str, torch.Tensor]:

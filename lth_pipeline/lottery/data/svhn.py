@@ -1,0 +1,48 @@
+"""SVHN, the cropped digits, from the two MATLAB files."""
+
+from __future__ import annotations
+
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from lth_pipeline.lottery.data.checksums import SVHN, verified
+from lth_pipeline.lottery.data.dataset import Raw
+from lth_pipeline.lottery.data.files import FILES
+from lth_pipeline.lottery.errors import DataError
+
+
+def svhn(sets: Path) -> Raw:
+    """Netzer et al. 2011: 73,257 + 26,032 digits on house numbers in colour, 32×32; without the "extra" part."""
+    folder = sets / FILES["svhn"].folders[0]
+    train, test = (_read(folder / file, md5) for file, md5 in SVHN.items())
+    return Raw(*train, *test)
+
+
+def _read(path: Path, md5: str) -> tuple[torch.Tensor, torch.Tensor]:
+    """images uint8 (N, 3, 32, 32), labels int64 (N,), of one file: its bytes are checked, then read.
+
+    The file has X, uint8 (32, 32, 3, N), and y, (N, 1), from 1 to 10: the digit 0 is labelled 10.
+    """
+    content = verified(path, md5, "svhn")
+    try:
+        from scipy.io import loadmat
+    except ImportError as error:
+        raise DataError(f"{path}: to read MATLAB's format takes scipy: pip install scipy ({error})") from error
+    remedy = "`lth data get svhn` fetches it again"
+    try:
+        found = loadmat(BytesIO(content), variable_names=("X", "y"))
+        images, labels = np.asarray(found["X"]), np.asarray(found["y"])
+    except Exception as error:  # scipy's reader raises many kinds
+        why = f"{type(error).__name__}: {error}"
+        raise DataError(f"{path}: not a MATLAB file with X and y ({why}); {remedy}") from error
+    if images.dtype != np.uint8 or images.ndim != 4 or images.shape[:3] != (32, 32, 3):
+        raise DataError(f"{path}: X is {images.dtype} {images.shape}, not uint8 (32, 32, 3, N); {remedy}")
+    if labels.size != images.shape[3]:
+        raise DataError(f"{path}: has {images.shape[3]:,} images (X) and {labels.size:,} labels (y); {remedy}")
+    if labels.dtype.kind not in "iu" or labels.min() < 1 or labels.max() > 10:
+        raise DataError(f"{path}: its labels (y) are not whole numbers from 1 to 10; {remedy}")
+    images = np.ascontiguousarray(images.transpose(3, 2, 0, 1))
+    return torch.from_numpy(images), torch.from_numpy(labels.reshape(-1).astype(np.int64) % 10)

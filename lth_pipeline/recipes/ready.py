@@ -1,0 +1,29 @@
+"""Before a run: own images read, and the card checked against what they are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from lth_pipeline.experiments import CardError, Experiment
+from lth_pipeline.lottery.data import DataDirs
+from lth_pipeline.recipes.check import faults
+from lth_pipeline.recipes.facts import prepare
+
+
+def make_ready(
+    cards: Mapping[str, Experiment],
+    name: str,
+    dirs: DataDirs,
+    progress: Callable[[int, int], None] | None = None,
+) -> None:
+    """Read the own images of experiment `name` and of those it branches from. Raises DataError and CardError.
+
+    progress: called with (images read, images in all).
+    """
+    experiment: Experiment | None = cards[name]
+    while experiment:
+        prepare(experiment.data, dirs, progress)
+        found = faults(experiment, cards, dirs)
+        if found:
+            raise CardError(f"card {experiment.name}", found)
+        experiment = cards[experiment.branch_of.experiment] if experiment.branch_of else None

@@ -19,22 +19,13 @@ def results_on_screen(experiment: Experiment, frame: pd.DataFrame) -> None:
     replicates = frame["replicate"].nunique()
     arms = [arm for arm in ARMS if arm != "dense" and (frame["arm"] == arm).any()] or ["ticket"]
     controls = [arm for arm in arms if arm != "ticket"]
-    table = Table(
-        title=(
-            f"{experiment.name}: {title_of(experiment.data)}, {experiment.training.iterations:,} iterations, "
-            f"n = {replicates}, seed {experiment.seed}"
-        ),
-        caption=(
-            "Test accuracy at the end of training, %, and early-stop iteration: mean ± standard deviation over "
-            "replicates. Round 0 is the dense network." + "".join(f"\n{note.capitalize()}." for note in notes(frame))
-        ),
-        header_style="bold",
-        title_justify="left",
-        caption_justify="left",
-        box=None,
-        padding=(0, 2, 0, 0),
-        pad_edge=False,
+    console.print(
+        f"{experiment.name}: {title_of(experiment.data)}, {experiment.training.iterations:,} iterations, "
+        f"n = {replicates}, seed {experiment.seed}",
+        style="italic",
+        highlight=False,
     )
+    table = Table(header_style="bold", box=None, padding=(0, 2, 0, 0), pad_edge=False)
     for column in (
         "round",
         "density",
@@ -44,7 +35,7 @@ def results_on_screen(experiment: Experiment, frame: pd.DataFrame) -> None:
         table.add_column(column, justify="right", no_wrap=True)
     lines = {(line.round, "ticket" if line.arm == "dense" else line.arm): line for line in by_round(frame).itertuples()}
     gaps = {control: differences(frame, control).set_index("round") for control in controls}
-    for round in sorted(frame["round"].unique()):
+    for round in sorted({round for round, _ in lines}):
         first = next(line for (number, _), line in lines.items() if number == round)
         cells = [str(round), f"{100 * first.density:.1f} %"]
         for arm in arms:
@@ -62,6 +53,12 @@ def results_on_screen(experiment: Experiment, frame: pd.DataFrame) -> None:
             cells.append("" if gap is None else _spread(gap["mean"], gap["sd"], 100, 2, sign="+"))
         table.add_row(*cells)
     console.print(table)
+    said = [
+        "Test accuracy at the end of training, %, and early-stop iteration: mean ± standard deviation over replicates. "
+        "Round 0 is the dense network.",
+        *(f"{note[0].upper()}{note[1:]}." for note in notes(frame)),
+    ]
+    console.print("\n".join(said), style="dim italic", highlight=False)
     for control in controls:
         console.print(sentence(frame, control), highlight=False)
 

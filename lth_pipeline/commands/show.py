@@ -6,9 +6,12 @@ import click
 
 
 @click.command()
-@click.argument("card")
-def show(card: str) -> None:
-    """Settings, ladder and cost of CARD, before anything runs."""
+@click.argument("card", required=False)
+def show(card: str | None) -> None:
+    """Settings, ladder and cost of CARD, before anything runs; without CARD, every setting that a card may have."""
+    if card is None:
+        _show_all()
+        return
     from rich.console import Console
     from rich.table import Table
 
@@ -50,18 +53,9 @@ def show(card: str) -> None:
     console.print(
         f"{experiment.model.name}: {model.parameters:,} parameters, {model.prunable:,} prunable weights ({shares})"
     )
-    rungs = Table(box=None, pad_edge=False, header_style="bold", title="Ladder", title_justify="left")
-    rungs.add_column("round", justify="right")
-    rungs.add_column("density", justify="right")
-    rungs.add_column("weights", justify="right")
-    for layer in model.layers:
-        rungs.add_column(layer.name, justify="right")
-    for rung in ladder(cards, card, experiment.pruning.rounds, dirs):
-        layers = [f"{rung.keep[layer.weight]:,}" if layer.weight in rung.keep else "·" for layer in model.layers]
-        rungs.add_row(str(rung.round), f"{100 * rung.density:.2f} %", f"{rung.weights:,}", *layers)
-    console.print(rungs)
+    console.print(_ladder(ladder(cards, card, experiment.pruning.rounds, dirs), model))
     if experiment.pruning.scope == "global":
-        console.print("·: a global ranking decides how many stay in each layer", style="dim")
+        console.print("·: decided by the global ranking, or not pruned", style="dim")
 
     from_round = experiment.branch_of.round if experiment.branch_of else 0
     trainings = experiment.replicates * sum(
@@ -74,3 +68,43 @@ def show(card: str) -> None:
         f"= {iterations:,} iterations, {iterations * experiment.training.batch_size:,} images"
     )
     console.print(f"Run it: lth run {card}", style="bold")
+
+
+MOST_LAYERS = 8  # a column each; of deeper networks, a column a kind
+
+
+def _ladder(rungs, model):
+    """Survivors by round, in all and by layer."""
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, header_style="bold", title="Ladder", title_justify="left")
+    groups = {layer.name: [layer] for layer in model.layers}
+    if len(groups) > MOST_LAYERS:
+        groups = {}
+        for layer in model.layers:
+            groups.setdefault("output" if layer.is_output else f"{layer.kind} layers", []).append(layer)
+    for column in ("round", "density", "weights", *groups):
+        table.add_column(column, justify="right")
+    for rung in rungs:
+        cells = [
+            f"{sum(rung.keep[layer.weight] for layer in layers):,}"
+            if all(layer.weight in rung.keep for layer in layers)
+            else "·"
+            for layers in groups.values()
+        ]
+        table.add_row(str(rung.round), f"{100 * rung.density:.2f} %", f"{rung.weights:,}", *cells)
+    return table
+
+
+def _show_all() -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    from lth_pipeline.experiments.reference import entries
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in ("setting", "values", "default", "meaning", "source"):
+        table.add_column(column, no_wrap=column == "setting", style="dim" if column == "source" else None)
+    for entry in entries():
+        table.add_row(entry.field, entry.values.replace("`", ""), entry.default, entry.meaning, entry.source)
+    Console().print(table)

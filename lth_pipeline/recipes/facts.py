@@ -10,14 +10,14 @@ from lth_pipeline.experiments.settings import DataSettings
 from lth_pipeline.lottery.data import DATASETS, DataDirs, DataError, Facts
 
 if TYPE_CHECKING:
-    from lth_pipeline.lottery.data.images import Source
+    from lth_pipeline.lottery.data.own import Source
 
 
 def facts_of(data: DataSettings, dirs: DataDirs | None) -> Facts:
     """Raises DataError for own images that have not been read."""
     found = known_facts(data, dirs)
     if found is None:
-        raise DataError(f"{data.path}: these images have not been read yet; `lth data read {data.path}` does, or a run")
+        raise DataError(f"{data.path}: these images have not been read yet; `lth show CARD` reads them, or a run")
     return found
 
 
@@ -25,7 +25,7 @@ def known_facts(data: DataSettings, dirs: DataDirs | None) -> Facts | None:
     """The same, or None for own images that have not been read."""
     if data.name != "images":
         return DATASETS[data.name]
-    from lth_pipeline.lottery.data import images
+    from lth_pipeline.lottery.data import own as images
 
     found = images.recall(source_of(data), dirs) if dirs else None
     if found is None:
@@ -39,7 +39,7 @@ def source_of(data: DataSettings) -> Source | None:
     """Where own images lie and how they are read; None for a published set."""
     if data.name != "images":
         return None
-    from lth_pipeline.lottery.data.images import Source
+    from lth_pipeline.lottery.data.own import Source
 
     return Source(data.path, data.image_size, data.colour)
 
@@ -62,6 +62,6 @@ def parts_of(data: DataSettings, facts: Facts) -> tuple[int, int, int]:
 def prepare(data: DataSettings, dirs: DataDirs, progress: Callable[[int, int], None] | None = None) -> None:
     """Read own images into the cache where that is not done, or where they have changed since."""
     if data.name == "images":
-        from lth_pipeline.lottery.data import images
+        from lth_pipeline.lottery.data import own as images
 
         images.read(source_of(data), dirs, progress)

@@ -29,6 +29,9 @@ def _by_density(frame: pd.DataFrame, column: str, scale: float, label: str, titl
     drawn, axes = figure(6.4, 3.9, title)
     mark(drawn, notes(frame))
     frame = ended(frame)
+    if frame.empty:
+        axes.text(0.5, 0.5, "every training diverged", ha="center", transform=axes.transAxes, fontsize=9)
+        return drawn
     replicates = frame["replicate"].nunique()
     dense = frame[frame["arm"] == "dense"]
     if len(dense):

@@ -34,7 +34,7 @@ def report(name: str, description: str, subtitle: str, frame: pd.DataFrame, sett
     ]
     sections = [
         f"<h1>{html.escape(name)}</h1><p class=lead>{html.escape(description)}<br>{html.escape(subtitle)}</p>",
-        *(f"<p class=note>{html.escape(note.capitalize())}.</p>" for note in notes(frame)),
+        *(f"<p class=note>{html.escape(note[0].upper() + note[1:])}.</p>" for note in notes(frame)),
         *(f"<p>{html.escape(sentence(frame, control))}</p>" for control in controls),
         *(f"<figure>{svg(drawn)}<figcaption>{caption}</figcaption></figure>" for drawn, caption in pictures),
         f"<h2>By round</h2><div class=wide>{_table(frame)}</div>",

@@ -143,7 +143,7 @@ def picture(
 
 def notes(chain: Chain, facts: dict[str, Any], arm: str) -> list[str]:
     """What must be said beside everything that shows this training."""
-    quick = ["quick run: a shortened protocol, not the paper's"] if chain.cards[chain.name].quick else []
+    quick = ["quick run, not the paper's protocol"] if chain.cards[chain.name].quick else []
     at = facts.get("diverged_at")
     return quick + ([f"{arm} diverged: loss not finite at iteration {at:,}"] if at is not None else [])
 

@@ -11,7 +11,7 @@ from lth_pipeline import experiments
 from lth_pipeline.experiments import Experiment, Fault
 from lth_pipeline.experiments.errors import MISSING
 from lth_pipeline.lottery.data import DataDirs
-from lth_pipeline.lottery.errors import ModelError
+from lth_pipeline.lottery.errors import DataError, ModelError
 from lth_pipeline.recipes.facts import facts_of, known_facts
 from lth_pipeline.recipes.ladder import climb, model_of, ranked_layers, rate
 from lth_pipeline.recipes.lineage import owner
@@ -28,8 +28,11 @@ def load_cards(folders: list[Path], dirs: DataDirs | None = None) -> dict[str, E
 def faults(experiment: Experiment, cards: Mapping[str, Experiment], dirs: DataDirs | None = None) -> list[Fault]:
     """The faults of `experiment`; none where it can be run."""
     every = [owner(cards, experiment.name, round) for round in range(_first_own_round(experiment) + 1)]
-    if any(known_facts(card.data, dirs) is None for card in every):
-        return []
+    try:
+        if any(known_facts(card.data, dirs) is None for card in every):
+            return []
+    except DataError as error:
+        return [Fault("data.path", experiment.data.path, str(error))]
     found = _data_faults(experiment, dirs) or _model_faults(experiment, dirs)
     if found:
         return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,7 @@ from lth_pipeline.experiments.settings import DataSettings
 from lth_pipeline.lottery.data import DATASETS, DataDirs, DataError, Facts
 
 if TYPE_CHECKING:
-    from lth_pipeline.lottery.data.own import Source
+    from lth_pipeline.lottery.data.images import ImageSet, Source
 
 
 def facts_of(data: DataSettings, dirs: DataDirs | None) -> Facts:
@@ -25,9 +26,7 @@ def known_facts(data: DataSettings, dirs: DataDirs | None) -> Facts | None:
     """The same, or None for own images that have not been read."""
     if data.name != "images":
         return DATASETS[data.name]
-    from lth_pipeline.lottery.data import own as images
-
-    found = images.recall(source_of(data), dirs) if dirs else None
+    found = _recalled(source_of(data), dirs) if dirs else None
     if found is None:
         return None
     return Facts(
@@ -35,11 +34,19 @@ def known_facts(data: DataSettings, dirs: DataDirs | None) -> Facts | None:
     )
 
 
+@lru_cache(maxsize=64)
+def _recalled(source: Source, dirs: DataDirs) -> ImageSet | None:
+    """Remembered: the results of a thousand replicates ask a thousand times."""
+    from lth_pipeline.lottery.data import images
+
+    return images.recall(source, dirs)
+
+
 def source_of(data: DataSettings) -> Source | None:
     """Where own images lie and how they are read; None for a published set."""
     if data.name != "images":
         return None
-    from lth_pipeline.lottery.data.own import Source
+    from lth_pipeline.lottery.data.images import Source
 
     return Source(data.path, data.image_size, data.colour)
 
@@ -62,6 +69,7 @@ def parts_of(data: DataSettings, facts: Facts) -> tuple[int, int, int]:
 def prepare(data: DataSettings, dirs: DataDirs, progress: Callable[[int, int], None] | None = None) -> None:
     """Read own images into the cache where that is not done, or where they have changed since."""
     if data.name == "images":
-        from lth_pipeline.lottery.data import own as images
+        from lth_pipeline.lottery.data import images
 
         images.read(source_of(data), dirs, progress)
+        _recalled.cache_clear()

@@ -27,7 +27,7 @@ def early_stop_by_density(frame: pd.DataFrame, title: str) -> Figure:
 
 def _by_density(frame: pd.DataFrame, column: str, scale: float, label: str, title: str) -> Figure:
     drawn, axes = figure(6.4, 3.9, title)
-    mark(drawn, notes(frame))
+    mark(drawn, notes(frame, short=True))
     frame = ended(frame)
     if frame.empty:
         axes.text(0.5, 0.5, "every training diverged", ha="center", transform=axes.transAxes, fontsize=9)

@@ -55,17 +55,19 @@ def ended(frame: pd.DataFrame) -> pd.DataFrame:
     return frame[frame["diverged_at"].isna()]
 
 
-def notes(frame: pd.DataFrame) -> list[str]:
-    """What must be said beside every figure and table made of `frame`."""
+def notes(frame: pd.DataFrame, *, short: bool = False) -> list[str]:
+    """What must be said beside every figure (short) and table made of `frame`."""
     found = []
     if (frame["protocol"] == "quick").any():
-        found.append("quick run: a shortened protocol, not the paper's")
+        found.append("quick run, not the paper's protocol")
     lost = frame[frame["diverged_at"].notna()]
-    if len(lost):
+    if len(lost) and short:
+        found.append(f"{len(lost)} diverged, left out of means")
+    elif len(lost):
         which = ", ".join(
             f"{line.arm} of round {line.round} in replicate {line.replicate}" for line in lost.itertuples()
         )
-        found.append(f"diverged and left out of means: {which}")
+        found.append(f"diverged, left out of means: {which}")
     return found
 
 

@@ -24,6 +24,8 @@ CONTRACT = [
     "validation_loss_min",
     "seconds",
     "mlflow_run_id",
+    "protocol",
+    "diverged_at",
 ]
 
 

@@ -1,5 +1,6 @@
 """Tables, figures and the report, from a table whose means can be worked out by hand."""
 
+import html
 import math
 import re
 
@@ -12,7 +13,7 @@ from lth_pipeline.reports import bundle
 from lth_pipeline.reports.figures import accuracy_by_density, early_stop_by_density
 from lth_pipeline.reports.learning_curve import curve_csv, learning_curve
 from lth_pipeline.reports.report import sentence
-from lth_pipeline.reports.table import COLUMNS, by_round, differences, results_table
+from lth_pipeline.reports.table import COLUMNS, by_round, differences, notes, read_results, results_table
 
 
 def rows(replicates: int = 2, rounds: int = 2) -> list[dict]:
@@ -129,3 +130,46 @@ def test_a_learning_curve_marks_its_early_stop():
     assert [list(line.get_xdata()) for line in losses.lines] == [[0, 10, 20], [20, 20]]
     assert list(accuracies.lines[0].get_ydata()) == [90.0] * 3
     assert curve_csv(curve).splitlines()[:2] == ["iteration,train_loss,validation_loss,test_accuracy", "0,,1.0,0.9"]
+
+
+def test_a_quick_run_says_so_in_every_figure_and_table(frame):
+    card = load_cards([])["digits"]
+    quick = frame.assign(protocol="quick")
+    said = "quick run, not the paper"
+    for drawn, expected in ((frame, False), (quick, True)):
+        files = bundle.results_files(card, "a set of images", drawn)
+        assert (said.capitalize() in html.unescape(files["report.html"].decode())) == expected
+        assert files["report.html"].decode().count("quick run") == (3 if expected else 0)  # one in each figure
+        assert (said in bundle.markdown_table(drawn)) == expected
+        assert ("quick" in files["results.csv"].decode()) == expected
+        texts = [text.get_text() for text in accuracy_by_density(drawn, "t").texts]
+        assert any(said in text for text in texts) == expected
+    plain = bundle.results_files(card, "a set of images", frame)
+    assert files["accuracy_by_density.png"] != plain["accuracy_by_density.png"]
+    assert files["early_stop_by_density.png"] != plain["early_stop_by_density.png"]
+    curve = {"dense": [{"iteration": 0, "validation_loss": 1.0, "test_accuracy": 0.5}]}
+    marked = learning_curve(curve, {"dense": 0}, "t", ["quick run, not the paper's protocol"])
+    assert [text.get_text() for text in marked.texts] == ["quick run, not the paper's protocol"]
+
+
+def test_what_diverged_is_named_and_left_out_of_means_and_differences(frame):
+    assert differences(frame, "reinit").query("round == 2")["n"].tolist() == [2]
+    frame.loc[(frame["replicate"] == 1) & (frame["round"] == 2) & (frame["arm"] == "ticket"), "diverged_at"] = 30
+    line = by_round(frame).query("round == 2 and arm == 'ticket'").iloc[0]
+    assert line["n"] == 1 and line["test_accuracy_at_end"] == pytest.approx(0.90)
+    assert differences(frame, "reinit").query("round == 2")["n"].tolist() == [1]
+    assert notes(frame) == ["diverged, left out of means: ticket of round 2 in replicate 1"]
+    assert "1 diverged" in notes(frame, short=True)[0]
+
+
+def test_a_table_of_nothing_but_diverged_trainings_is_drawn_and_written(frame):
+    lost = frame.assign(diverged_at=30).astype(COLUMNS)
+    files = bundle.results_files(load_cards([])["digits"], "a set", lost)
+    assert all(files.values())
+    assert "every training diverged" in files["report.html"].decode()
+
+
+def test_the_table_reads_back_as_it_was_written(frame, tmp_path):
+    frame.loc[0, "diverged_at"], frame.loc[1, "validation_loss_min"] = 30, math.nan
+    (tmp_path / "results.csv").write_text(frame.to_csv(index=False))
+    pd.testing.assert_frame_equal(read_results(tmp_path / "results.csv"), frame)

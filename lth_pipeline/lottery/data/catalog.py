@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import torch
 
     from lth_pipeline.lottery.data.dataset import Data
-    from lth_pipeline.lottery.data.own import Source
+    from lth_pipeline.lottery.data.images import Source
 
 DATASETS: dict[str, Facts] = {
     "digits": Facts(
@@ -77,7 +77,7 @@ def read(name: str, sets: Path) -> tuple[Raw, str]:
 
 def read_own(source: Source, dirs: DataDirs) -> tuple[Raw, str]:
     """The same of own images, from the cache where they were read before."""
-    from lth_pipeline.lottery.data import own as images
+    from lth_pipeline.lottery.data import images
 
     found = images.read(source, dirs)
     arrays = images.arrays(found)

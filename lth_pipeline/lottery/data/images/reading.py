@@ -1,174 +1,175 @@
-"""Reading a source into the cache: once, with several threads, never more than a few images in memory."""
+"""All images of a source, decoded by several threads into arrays on the disk: never all of them in memory."""
 
 from __future__ import annotations
 
 import os
 import shutil
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from contextlib import ExitStack, closing
+from math import prod
+from pathlib import Path
+from typing import IO, NamedTuple
 
 import numpy as np
 
-from lth_pipeline.lottery.data.dirs import DataDirs
-from lth_pipeline.lottery.data.images import cache
-from lth_pipeline.lottery.data.images.decode import decode
-from lth_pipeline.lottery.data.images.known import ImageSet, recalled
-from lth_pipeline.lottery.data.images.layout import Layout, layout
-from lth_pipeline.lottery.data.images.listing import (
-    fingerprint,
-    folder_entries,
-    member_entry,
-    opened,
-    tar_entries,
-)
-from lth_pipeline.lottery.data.images.source import Source, locate
+from lth_pipeline.lottery.data.images import content, npy
+from lth_pipeline.lottery.data.images.decode import Chunk, decode_chunk, prepare
+from lth_pipeline.lottery.data.images.layout import Layout, Row
+from lth_pipeline.lottery.data.images.source import COLOURS, ImageSet, Source, shown
+from lth_pipeline.lottery.data.images.writing import writing
 from lth_pipeline.lottery.errors import DataError
 
 Progress = Callable[[int, int], None]
-Place = tuple[str, int]  # part, row
-CHUNK = 64  # images a thread decodes at a time
+Contents = Generator[tuple[Row, Path | bytes], None, None]
+#: Images decoded at a time by one thread: so many at most, and until their files have so many bytes. 1,200 JPEGs of
+#: 768 × 768 pixels (2.1 GB) were read within 0.2 GB of memory on two cores.
+CHUNK, CHUNK_BYTES = 64, 2**18
+NAMED = 5
 
 
-def read(source: Source, dirs: DataDirs, progress: Progress | None = None) -> ImageSet:
-    """The images of `source`, from the cache where it has not changed since they were read. Raises DataError.
+class _Begun(NamedTuple):
+    """An array of images that is being written. offset: where its values begin in the file."""
 
-    progress: called with (images done, images in all) while they are read; not at all where they need not be.
+    file: IO[bytes]
+    offset: int
+
+
+def build(
+    source: Source, layout: Layout, contents: Contents, cache: Path, where: str, progress: Progress | None
+) -> ImageSet:
+    """Decode `contents`, the rows of `layout` in any order, into a content folder of `cache`.
+
+    where: what messages call the source. progress: called with (images done, all images), may raise.
+    Whatever is raised, DataError or not, nothing is left behind.
     """
-    path = locate(source, dirs)
-    now = fingerprint(path)
-    before = recalled(source.key, dirs)
-    if before and before[0] == now and cache.is_whole(before[1]):
-        return before[1]
-    entries = tar_entries(path) if path.is_file() else folder_entries(path)
-    plan = layout(path, entries)
-    with cache.writing(dirs) as folder:
-        _fill(path, plan, source, dirs, folder, progress or (lambda done, total: None))
-        return cache.keep(folder, source.key, now, plan.class_names, dirs)
+    prepare()
+    with writing(cache):
+        folder = content.unfinished(cache)
+    try:
+        with closing(contents):
+            shapes = _fill(folder, source, layout, contents, where, progress)
+        with writing(cache):
+            return content.install(folder, cache, content.seal(folder, layout.class_names, shapes))
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)  # where it was not renamed
 
 
-@dataclass
-class _Arrays:
-    """The arrays of one set while they are filled."""
-
-    images: dict[str, np.ndarray]
-    sums: np.ndarray
-    squares: np.ndarray
-    first: str  # the image that says how large all are
-
-    def put(self, place: Place, name: PurePosixPath, pixels: np.ndarray) -> None:
-        part, row = place
-        wanted = self.images[part].shape[1:]
-        if pixels.shape != wanted:
-            sizes = [f"{shape[2]} × {shape[1]}" for shape in (wanted, pixels.shape)]
-            raise DataError(
-                f"{self.first} has {sizes[0]} pixels and {name} has {sizes[1]}: give data.image_size, to which all are "
-                f"resized and cropped, such as image_size: {min(*wanted[1:], *pixels.shape[1:])}"
-            )
-        self.images[part][row] = pixels
-        if part == "train":
-            whole = pixels.astype(np.int64)
-            self.sums[row] = whole.sum((1, 2))
-            self.squares[row] = (whole * whole).sum((1, 2))
-
-
-def _fill(path: Path, plan: Layout, source: Source, dirs: DataDirs, folder: Path, progress: Progress) -> None:
-    parts = {"train": plan.train, "test": plan.test}
-    places = {name: (part, row) for part, images in parts.items() for row, (name, _) in enumerate(images)}
-    contents = _tar_contents(path, places) if path.is_file() else _folder_contents(path, places)
-    broken: list[str] = []
-    arrays: _Arrays | None = None
-    done = 0
-
-    def decoded(chunk: list[tuple[PurePosixPath, bytes]]) -> int:
-        for name, content in chunk:
-            try:
-                pixels = decode(content, source)
-            except ValueError as error:
-                broken.append(f"{name} ({error})")
-                continue
-            arrays.put(places[name], name, pixels)
-        return len(chunk)
-
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        waiting: deque[Future[int]] = deque()
-        try:
-            for chunk in _chunks(contents):
-                while arrays is None and chunk:
-                    try:
-                        shape = decode(chunk[0][1], source).shape
-                        arrays = _new_arrays(folder, parts, shape, str(chunk[0][0]), dirs)
-                    except ValueError as error:
-                        broken.append(f"{chunk[0][0]} ({error})")
-                        del chunk[0]
-                waiting.append(pool.submit(decoded, chunk))
-                if len(waiting) > 4 * (os.cpu_count() or 1):
-                    done += waiting.popleft().result()
-                    progress(done, len(places))
-            while waiting:
-                done += waiting.popleft().result()
-                progress(done, len(places))
-        finally:
-            pool.shutdown(cancel_futures=True)
+def _fill(
+    folder: Path, source: Source, layout: Layout, contents: Contents, where: str, progress: Progress | None
+) -> dict[str, tuple[int, ...]]:
+    """Write every array of `content.ARRAYS` into `folder`; their shapes. DataError where one image is not right."""
+    counts = {part: len(rows) for part, rows in layout.rows.items()}
+    channels, total, done = COLOURS[source.colour], sum(counts.values()), 0
+    sums, squares = np.zeros((2, counts["train"], channels), np.int64)
+    sizes: dict[tuple[int, int], str] = {}
+    broken: list[tuple[str, str]] = []
+    with ExitStack() as files, closing(_decoded(contents, source)) as chunks:
+        side = source.image_size
+        begun = _begin(folder, counts, (channels, side, side), files) if side else {}
+        for chunk in chunks:
+            for size, name in chunk.sizes.items():
+                sizes.setdefault(size, name)
+            broken += chunk.broken
+            if len(sizes) > 1:
+                raise DataError(_mixed(sizes, where))
+            if chunk.rows:
+                if not begun:
+                    begun = _begin(folder, counts, (channels, *next(iter(sizes))), files)
+                with writing(folder):
+                    _put(begun, chunk)
+                train = [number for number, row in enumerate(chunk.rows) if row.part == "train"]
+                index = [chunk.rows[number].index for number in train]
+                sums[index], squares[index] = chunk.sums[train], chunk.squares[train]
+            done += len(chunk.rows) + len(chunk.broken)
+            if progress:
+                progress(done, total)
     if broken:
-        more = f", and {len(broken) - 5:,} more" if len(broken) > 5 else ""
-        raise DataError(f"{path}: broken images: {'; '.join(sorted(broken)[:5])}{more}; mend them or take them out")
-    for part, images in parts.items():
-        np.save(folder / f"{part}_labels.npy", np.array([label for _, label in images], dtype=np.int64))
-    for array in (*arrays.images.values(), arrays.sums, arrays.squares):
-        array.flush()
+        raise DataError(_unreadable(broken, total, where))
+    small = {f"{part}_labels": np.array([row.label for row in rows], np.int64) for part, rows in layout.rows.items()}
+    small |= {"train_sums": sums, "train_squares": squares}
+    with writing(folder):
+        for name, array in small.items():
+            npy.write(folder / f"{name}.npy", array.astype(content.ARRAYS[name], copy=False))
+    shapes = {f"{part}_images": (count, channels, *next(iter(sizes))) for part, count in counts.items()}
+    return shapes | {name: array.shape for name, array in small.items()}
 
 
-def _new_arrays(folder: Path, parts: dict, shape: tuple[int, ...], first: str, dirs: DataDirs) -> _Arrays:
-    channels, needed = shape[0], int(np.prod(shape)) * sum(map(len, parts.values()))
-    free = shutil.disk_usage(folder).free
-    if needed > free:
-        raise DataError(
-            f"{dirs.cache}: the images take {needed:,} bytes and {free:,} are free; free some, give a smaller "
-            f"data.image_size, or point LTH_CACHE_DIR elsewhere"
-        )
-    images = {
-        part: cache.new_array(folder / f"{part}_images.npy", (len(listed), *shape), "u1")
-        for part, listed in parts.items()
-    }
-    sums, squares = (
-        cache.new_array(folder / f"train_{name}.npy", (len(parts["train"]), channels), "i8")
-        for name in ("sums", "squares")
-    )
-    return _Arrays(images, sums, squares, first)
+def _begin(folder: Path, counts: dict[str, int], image: tuple[int, ...], files: ExitStack) -> dict[str, _Begun]:
+    """The files of train and test images, closed with `files`. DataError where the disk has no room for them."""
+    begun = {}
+    with writing(folder):
+        need, free = sum(counts.values()) * (prod(image) + 8) + counts["train"] * image[0] * 16, _free(folder)
+        if need > free:
+            raise DataError(
+                f"{folder.parent}: needs {need / 1e9:,.2f} GB for {sum(counts.values()):,} images of "
+                f"{'×'.join(map(str, image))} and has {free / 1e9:,.2f} GB free; free space, give a smaller "
+                f"image_size, or choose another folder for the cache with LTH_CACHE_DIR"
+            )
+        for part, count in counts.items():
+            file = files.enter_context((folder / f"{part}_images.npy").open("wb"))
+            begun[part] = _Begun(file, npy.begin(file, content.IMAGES, (count, *image)))
+    return begun
 
 
-def _folder_contents(path: Path, places: dict[PurePosixPath, Place]) -> Iterator[tuple[PurePosixPath, bytes]]:
-    for name in places:
-        try:
-            content = (path / name).read_bytes()
-        except OSError as error:
-            raise DataError(f"{path / name}: cannot be read ({error.strerror})") from error
-        yield name, content
+def _free(folder: Path) -> int:
+    return shutil.disk_usage(folder).free
 
 
-def _tar_contents(path: Path, places: dict[PurePosixPath, Place]) -> Iterator[tuple[PurePosixPath, bytes]]:
-    """In the order of the archive, which may be packed and so cannot be jumped about in."""
-    with opened(path) as archive:
-        for member in archive:
-            entry = member_entry(path, member)
-            if entry is None or entry.path not in places:
-                continue
-            file = archive.extractfile(member)
-            content = file.read() if file else b""
-            if len(content) != member.size:
-                raise DataError(f"{path}: ends in the middle of {member.name}; pack or fetch it anew")
-            yield entry.path, content
+def _put(begun: dict[str, _Begun], chunk: Chunk) -> None:
+    """Write the images of `chunk` to their rows, those that follow each other at once. Raises OSError.
+
+    Not through a mapping: where the disk gets full, writing to one kills the process.
+    """
+    first, rows = 0, chunk.rows
+    for last in range(1, len(rows) + 1):
+        if last < len(rows) and (rows[last].part, rows[last].index) == (rows[last - 1].part, rows[last - 1].index + 1):
+            continue
+        file, offset = begun[rows[first].part]
+        file.seek(offset + rows[first].index * chunk.pixels[0].nbytes)
+        file.write(chunk.pixels[first:last].data)
+        first = last
 
 
-def _chunks(contents: Iterator[tuple[PurePosixPath, bytes]]) -> Iterator[list[tuple[PurePosixPath, bytes]]]:
-    chunk: list[tuple[PurePosixPath, bytes]] = []
-    for item in contents:
-        chunk.append(item)
-        if len(chunk) == CHUNK:
+def _decoded(contents: Contents, source: Source) -> Iterator[Chunk]:
+    """Chunks of `contents` in their order, decoded by as many threads as there are processors."""
+    workers = os.cpu_count() or 1
+    waiting: deque[Future[Chunk]] = deque()
+    pool = ThreadPoolExecutor(workers)
+    try:
+        for chunk in _chunks(contents):
+            waiting.append(pool.submit(decode_chunk, chunk, source.image_size, source.colour))
+            if len(waiting) > workers + 1:  # one for each to go on with, and no more in memory
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _chunks(contents: Contents) -> Iterator[list[tuple[Row, Path | bytes]]]:
+    chunk, size = [], 0
+    for row, place in contents:
+        chunk.append((row, place))
+        size += row.file.size
+        if len(chunk) == CHUNK or size > CHUNK_BYTES:
             yield chunk
-            chunk = []
+            chunk, size = [], 0
     if chunk:
         yield chunk
+
+
+def _mixed(sizes: dict[tuple[int, int], str], where: str) -> str:
+    two = [f"{shown(name)} has {width}×{height}" for (height, width), name in list(sizes.items())[:2]]
+    side = min(min(size) for size in sizes)
+    return (
+        f"{where}: images of several sizes: {' and '.join(two)} pixels; give image_size, such as `image_size: {side}`: "
+        f"each is then scaled and cropped to such a square"
+    )
+
+
+def _unreadable(broken: list[tuple[str, str]], total: int, where: str) -> str:
+    listed = "\n".join(f"  {shown(name)}: {reason}" for name, reason in broken[:NAMED])
+    more = f"\n  and {len(broken) - NAMED:,} more" if len(broken) > NAMED else ""
+    return f"{where}: {len(broken):,} of {total:,} images cannot be read; replace or remove them:\n{listed}{more}"

@@ -76,7 +76,9 @@ def located(source: Source, dirs: DataDirs) -> Path:
         if path.is_dir() or (path.is_file() and path.name.lower().endswith(ARCHIVES)):
             return path
         if path.exists():
-            raise DataError(f"{path}: neither a folder nor a tar ({', '.join(ARCHIVES)}); unpack it, or make a tar of it")
+            raise DataError(
+                f"{path}: neither a folder nor a tar ({' '.join(ARCHIVES)}); unpack it, or make a tar of it"
+            )
     except OSError as error:
         raise DataError(f"{path}: cannot be looked at: {error.strerror}") from error
     raise DataError(

@@ -1,0 +1,70 @@
+"""Own images as they are asked for: from the cache where the source is unchanged, or else read."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from lth_pipeline.lottery.data.dirs import DataDirs
+from lth_pipeline.lottery.data.images import archive, content, folder, npy
+from lth_pipeline.lottery.data.images.layout import arrange
+from lth_pipeline.lottery.data.images.reading import Progress, build
+from lth_pipeline.lottery.data.images.records import Record, recorded, remember
+from lth_pipeline.lottery.data.images.source import ImageSet, Source, checked, located
+from lth_pipeline.lottery.errors import DataError
+
+if TYPE_CHECKING:
+    import torch
+
+
+def read(source: Source, dirs: DataDirs, progress: Progress | None = None) -> ImageSet:
+    """The images of `source`; DataError, naming file and remedy, where they cannot be had.
+
+    A source that looks unchanged (sizes and times of its files) is taken from the cache if that is whole; any other
+    is read. progress: called with (images done, all images) while it is.
+    """
+    where = located(source, dirs)
+    kind = folder if where.is_dir() else archive
+    seen = kind.fingerprint(where)
+    record = recorded(source, dirs.cache)
+    if record and record.fingerprint == seen and (found := content.find(dirs.cache, record.digest)):
+        return found
+    layout = arrange(kind.scan(where), str(where))
+    rows = [row for part in layout.rows.values() for row in part]
+    read = build(source, layout, kind.contents(where, rows), dirs.cache, str(where), progress)
+    if kind.fingerprint(where) != seen:
+        raise DataError(f"{where}: was changed while it was read; try again when nothing writes to it any more")
+    remember(source, dirs.cache, Record(seen, read.digest))
+    return read
+
+
+def recall(source: Source, dirs: DataDirs) -> ImageSet | None:
+    """What the last reading of `source` found, wherever it is now; None where there was none or the cache is gone."""
+    record = recorded(checked(source), dirs.cache)
+    return content.find(dirs.cache, record.digest, hashing=False) if record else None
+
+
+def arrays(image_set: ImageSet) -> dict[str, torch.Tensor]:
+    """train_images, test_images: uint8 (N, C, H, W), mapped from files: read when touched, changes stay in memory.
+
+    train_labels, test_labels: int64 (N,). train_sums, train_squares: int64 (N, C), for each training image and channel
+    the sum over its pixels and over their squares.
+    """
+    import torch
+
+    try:
+        return {
+            name: torch.from_numpy(
+                np.load(
+                    image_set.folder / f"{name}.npy",
+                    mmap_mode="c" if dtype == content.IMAGES else None,
+                    allow_pickle=False,
+                )
+            )
+            for name, dtype in content.ARRAYS.items()
+        }
+    except npy.CHECKED as error:
+        raise DataError(
+            f"{image_set.folder}: damaged since it was opened ({error}); try again: it is read anew"
+        ) from error

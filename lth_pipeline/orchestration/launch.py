@@ -6,6 +6,7 @@ import multiprocessing
 import os
 import signal
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
@@ -63,13 +64,22 @@ def run_tasks(tasks: Sequence[Task], workers: int) -> Iterator[Event]:
                     continue
                 yield event
     finally:
-        for _, process in running.values():
-            if process.is_alive():
-                os.kill(process.pid, signal.SIGINT)
-        for _, process in running.values():
-            process.join(15)
-            if process.is_alive():
-                process.kill()
+        _stop([process for _, process in running.values()])
+
+
+def _stop(processes: list[Any]) -> None:
+    """Interrupt `processes`, and again where one went on: Python drops an interrupt that comes in the middle of a
+    weak reference's callback."""
+    for _ in range(3):
+        alive = [process for process in processes if process.is_alive()]
+        for process in alive:
+            os.kill(process.pid, signal.SIGINT)
+        until = time.monotonic() + 5
+        for process in alive:
+            process.join(max(0.0, until - time.monotonic()))
+    for process in processes:
+        if process.is_alive():
+            process.kill()
 
 
 def warm_up():

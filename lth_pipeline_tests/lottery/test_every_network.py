@@ -1,7 +1,7 @@
 """Every network with every optimiser and schedule: the invariants hold after every step, to the bit."""
 
 from dataclasses import replace
-from functools import cache
+from functools import lru_cache
 from itertools import product
 
 import pytest
@@ -48,7 +48,7 @@ RATES = {
 AUGMENTATION = Augmentation(flip=True, crop=1)
 
 
-@cache
+@lru_cache(maxsize=2)
 def network(name: str) -> tuple[Model, dict, dict, Data]:
     """(model, fresh weights, a mask of about half of each layer, images to train on)."""
     shape, settings = SMALL[name]

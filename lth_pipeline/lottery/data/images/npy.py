@@ -5,12 +5,14 @@ from __future__ import annotations
 import hashlib
 from math import prod
 from pathlib import Path
+from tokenize import TokenError
 from typing import IO
 
 import numpy as np
 from numpy.lib import format as npy
 
-CHECKED = (OSError, ValueError, EOFError, SyntaxError, TypeError, KeyError)
+#: what numpy raises at a damaged header, the TokenError of its parser among it
+CHECKED = (OSError, ValueError, EOFError, SyntaxError, TypeError, KeyError, TokenError)
 
 
 def begin(file: IO[bytes], dtype: str, shape: tuple[int, ...]) -> int:

@@ -49,7 +49,9 @@ def main() -> None:
     first, again = seconds
     print(machine())
     print(f"{images:,} images: decoding alone {alone:.2f} s; first reading {first:.2f} s ({os.cpu_count()} threads)")
-    print(f"first reading / decoding alone {first / alone:.2f}; from the cache {again:.2f} s, {first / again:.0f} × less")
+    print(
+        f"first reading / decoding alone {first / alone:.2f}; from the cache {again:.2f} s ({first / again:.0f}× less)"
+    )
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ def show(card: str | None) -> None:
     from lth_pipeline.commands.common import card_named, data_dirs, places
     from lth_pipeline.commands.reading import reading_bar
     from lth_pipeline.experiments.flat import described
+    from lth_pipeline.lottery.models import NETWORKS
     from lth_pipeline.recipes.facts import facts_of, parts_of, title_of
     from lth_pipeline.recipes.ladder import ladder, model_of
     from lth_pipeline.recipes.ready import make_ready
@@ -51,7 +52,9 @@ def show(card: str | None) -> None:
         kinds[layer.kind] += layer.size
     shares = ", ".join(f"{weights:,} {kind}" for kind, weights in kinds.items())
     console.print(
-        f"{experiment.model.name}: {model.parameters:,} parameters, {model.prunable:,} prunable weights ({shares})"
+        f"{experiment.model.name}: {model.parameters:,} parameters, {model.prunable:,} prunable weights ({shares})\n"
+        f"  {NETWORKS[experiment.model.name].about}",
+        highlight=False,
     )
     console.print(_ladder(ladder(cards, card, experiment.pruning.rounds, dirs), model))
     if experiment.pruning.scope == "global":

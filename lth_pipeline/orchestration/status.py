@@ -19,6 +19,7 @@ from lth_pipeline.orchestration.partitions import partition_key
 from lth_pipeline.orchestration.rounds import CHECK_FAILED, RECIPE_TAG
 from lth_pipeline.orchestration.stages import Stage, all_stages, asset_name, combined
 from lth_pipeline.recipes import Chain, Workshop
+from lth_pipeline.recipes.facts import known_facts
 from lth_pipeline.recipes.workshop import Seen
 
 VERSION_TAG = "dagster/data_version"
@@ -65,22 +66,22 @@ def replicate_status(
     partition = partition_key(chain.name, chain.replicate)
     statuses: dict[str, AssetStatus] = {}
     seen: Seen = {}
-    diverged = False
+    diverged: int | None = None
     for stage, round in all_stages(deepest):
         name = asset_name(stage.name, round)
         tags = recorded[name].get(partition)
         if tags is None and round > through:
             continue
         state, why = ("missing", "") if tags is None else _state(stage, round, chain, workshop, tags, statuses, seen)
-        if diverged and tags is None:
-            state = "left out"
+        if diverged is not None and round > diverged and state != "fresh":
+            state, why = "left out", ""
         if state == "fresh" and logged is not None and stage.trains:
             made = ((step, workshop.look_up(chain, step, seen).version) for step in stage.steps(chain, round))
             if not all((chain.replicate, round, step.arm, version) in logged for step, version in made):
                 state = "unlogged"
         if stage.name == "trained" and state in ("fresh", "unlogged"):
             product = workshop.look_up(chain, chain.main(round), seen)
-            diverged = diverged or "diverged_at" in product.facts
+            diverged = round if diverged is None and "diverged_at" in product.facts else diverged
         statuses[name] = AssetStatus(name, chain.name, chain.replicate, round, state, why)
     return list(statuses.values())
 
@@ -145,6 +146,8 @@ def _changes(chain: Chain, step, workshop: Workshop, tags: dict[str, str], seen:
     recipe = chain.recipe(
         step, lambda source: product.version if (product := workshop.look_up(chain, source, seen)) else None
     )
+    if recipe is None and known_facts(chain.owner(step.round).data, chain.dirs) is None:
+        return "its images are not in the cache; the next run reads them"
     if recipe is None:
         return "an artifact that it reads is gone from the store"
     if recipe.id == tags.get(RECIPE_TAG):

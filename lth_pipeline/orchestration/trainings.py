@@ -205,7 +205,7 @@ def _files(workshop, chain: Chain, step: Step, product: Product, tensors, rows, 
     from lth_pipeline.reports.learning_curve import curve_csv
     from lth_pipeline.reports.summary import summary
 
-    mask = workshop.store.load(product.recipe.inputs["mask"]) if step.round else masks.ones(chain.model())
+    mask = workshop.store.load(product.recipe.inputs["mask"]) if step.round else masks.ones(chain.model(0))
     sizes = {name: tensor.numel() for name, tensor in mask.items()}
     layers = {name: (count, sizes[name]) for name, count in masks.counts(mask).items()}
     links = {

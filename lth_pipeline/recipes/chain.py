@@ -9,6 +9,7 @@ from typing import Any
 from lth_pipeline.experiments import Experiment
 from lth_pipeline.experiments.settings import DataSettings
 from lth_pipeline.lottery.data import DataDirs, Facts
+from lth_pipeline.lottery.models import Model
 from lth_pipeline.recipes.facts import facts_of, known_facts
 from lth_pipeline.recipes.ladder import Rung, climb, model_of
 from lth_pipeline.recipes.lineage import owner
@@ -137,9 +138,9 @@ class Chain:
             self._rungs.append(next(self._climb))
         return self._rungs[round]
 
-    def model(self):
-        """The network."""
-        return model_of(self.cards[self.name], self.dirs)
+    def model(self, round: int) -> Model:
+        """The network of `round`: a branch may have another dropout or initialisation than its parent."""
+        return model_of(self.owner(round), self.dirs)
 
     def facts(self, round: int) -> Facts:
         """Of the data of `round`."""

@@ -11,8 +11,9 @@ from lth_pipeline import experiments
 from lth_pipeline.experiments import Experiment, Fault
 from lth_pipeline.experiments.errors import MISSING
 from lth_pipeline.lottery.data import DataDirs
+from lth_pipeline.lottery.data.images.source import checked
 from lth_pipeline.lottery.errors import DataError, ModelError
-from lth_pipeline.recipes.facts import facts_of, known_facts
+from lth_pipeline.recipes.facts import facts_of, source_of
 from lth_pipeline.recipes.ladder import climb, model_of, ranked_layers, rate
 from lth_pipeline.recipes.lineage import owner
 
@@ -22,17 +23,26 @@ def load_cards(folders: list[Path], dirs: DataDirs | None = None) -> dict[str, E
 
     dirs: where own images were read to; a card of images that have not been read is checked when they are.
     """
-    return experiments.load_cards(folders, partial(faults, dirs=dirs))
+    return experiments.load_cards(folders, partial(faults_at_load, dirs=dirs))
+
+
+def faults_at_load(
+    experiment: Experiment, cards: Mapping[str, Experiment], dirs: DataDirs | None = None
+) -> list[Fault]:
+    """The same as `faults`, but for what depends on own images: these may have changed since they were read, and a card
+    that does not fit what they were must not keep the others from being used."""
+    for card in _owners(experiment, cards):
+        if card.data.name == "images":
+            try:
+                checked(source_of(card.data))
+            except DataError as error:
+                return [Fault("data.path", card.data.path, str(error))]
+            return []
+    return faults(experiment, cards, dirs)
 
 
 def faults(experiment: Experiment, cards: Mapping[str, Experiment], dirs: DataDirs | None = None) -> list[Fault]:
-    """The faults of `experiment`; none where it can be run."""
-    every = [owner(cards, experiment.name, round) for round in range(_first_own_round(experiment) + 1)]
-    try:
-        if any(known_facts(card.data, dirs) is None for card in every):
-            return []
-    except DataError as error:
-        return [Fault("data.path", experiment.data.path, str(error))]
+    """The faults of `experiment`; none where it can be run. Own images must have been read."""
     found = _data_faults(experiment, dirs) or _model_faults(experiment, dirs)
     if found:
         return found
@@ -42,8 +52,12 @@ def faults(experiment: Experiment, cards: Mapping[str, Experiment], dirs: DataDi
     return found or _ladder_faults(experiment, cards, dirs)
 
 
-def _first_own_round(experiment: Experiment) -> int:
-    return experiment.branch_of.round if experiment.branch_of else 0
+def _owners(experiment: Experiment, cards: Mapping[str, Experiment]) -> list[Experiment]:
+    """The experiments whose rounds are in it, its own first."""
+    found = [experiment]
+    while found[-1].branch_of:
+        found.append(cards[found[-1].branch_of.experiment])
+    return found
 
 
 def _data_faults(experiment: Experiment, dirs: DataDirs | None) -> list[Fault]:
@@ -71,6 +85,8 @@ def _data_faults(experiment: Experiment, dirs: DataDirs | None) -> list[Fault]:
         )
         return [Fault("training.batch_size", experiment.training.batch_size, expected)]
     crop, sides = data.augmentation and data.augmentation.crop, facts.image_shape[1:]
+    if crop and min(sides) == 1:
+        return [Fault("data.augmentation.crop", crop, f"is for images; {facts.title} is one pixel high: leave it out")]
     if crop and crop >= min(sides):
         expected = f"must be below the smaller side of the images, {min(sides)} pixels"
         return [Fault("data.augmentation.crop", crop, expected)]
@@ -89,12 +105,14 @@ def _model_faults(experiment: Experiment, dirs: DataDirs | None) -> list[Fault]:
 
 
 def _kind_faults(experiment: Experiment, dirs: DataDirs | None) -> list[Fault]:
-    kinds = {layer.kind for layer in model_of(experiment, dirs).layers}
+    own = experiment.pruning.output_rate is not None
+    kinds = {layer.kind for layer in model_of(experiment, dirs).layers if not (own and layer.is_output)}
+    beside = " beside the output, which has its own rate" if own else ""
     return [
         Fault(
             f"pruning.rates.{kind}",
             value,
-            f"has no effect: {experiment.model.name} has no {kind} layers, only {', '.join(sorted(kinds))}",
+            f"has no effect: {experiment.model.name} has no {kind} layers{beside}, only {', '.join(sorted(kinds))}",
         )
         for kind, value in experiment.pruning.rates.items()
         if kind not in kinds
@@ -108,7 +126,9 @@ def _branch_faults(experiment: Experiment, cards: Mapping[str, Experiment], dirs
         expected = f"must be at most pruning.rounds ({experiment.pruning.rounds}), or no round is this experiment's own"
         return [Fault("branch_of.round", branch.round, expected)]
     before = owner(cards, parent.name, branch.round - 1)
-    if model_of(before, dirs).layers != model_of(experiment, dirs).layers:
+    one, two = facts_of(before.data, dirs), facts_of(experiment.data, dirs)
+    same_shape = (one.image_shape, one.classes) == (two.image_shape, two.classes)
+    if not same_shape or model_of(before, dirs).layers != model_of(experiment, dirs).layers:
         return [
             Fault(
                 "model",

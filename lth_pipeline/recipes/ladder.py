@@ -10,7 +10,7 @@ from itertools import count, islice
 from lth_pipeline.experiments import Experiment
 from lth_pipeline.experiments.settings import PruningSettings
 from lth_pipeline.lottery.data import DataDirs
-from lth_pipeline.lottery.models import Layer, Model, build
+from lth_pipeline.lottery.models import NETWORKS, Layer, Model, build
 from lth_pipeline.lottery.pruning.ladder import nearest, share_left
 from lth_pipeline.recipes.facts import facts_of
 from lth_pipeline.recipes.lineage import owner
@@ -35,7 +35,8 @@ class Rung:
 def model_of(experiment: Experiment, dirs: DataDirs | None = None) -> Model:
     """The network of an experiment. dirs: where own images were read to; raises DataError where they were not."""
     facts = facts_of(experiment.data, dirs)
-    settings = experiment.model.model_dump(exclude={"name"}, exclude_none=True)
+    takes = {"initialisation", *NETWORKS[experiment.model.name].settings}
+    settings = experiment.model.model_dump(include=takes, exclude_none=True)
     return build(experiment.model.name, facts.image_shape, facts.classes, **settings)
 
 

@@ -12,7 +12,7 @@ from lth_pipeline.experiments import Experiment
 from lth_pipeline.experiments.settings import DataSettings
 from lth_pipeline.lottery import data as datasets
 from lth_pipeline.lottery.data.augmentation import Augmentation
-from lth_pipeline.lottery.errors import PruningError
+from lth_pipeline.lottery.errors import DataError, PruningError
 from lth_pipeline.lottery.pruning import magnitude, masks
 from lth_pipeline.lottery.randomness import generator, stream_seed
 from lth_pipeline.lottery.training import curve
@@ -63,12 +63,12 @@ def rows_of(tensors: dict[str, torch.Tensor]) -> list[curve.Row]:
 
 def _fresh_weights(chain: Chain, step: Step) -> dict[str, torch.Tensor]:
     seed = stream_seed(chain.owner(step.round).seed, step.kind, replicate=chain.replicate, round=step.round)
-    return chain.model().initialise(generator(seed))
+    return chain.model(step.round).initialise(generator(seed))
 
 
 def _mask(chain: Chain, step: Step, inputs: dict[str, dict[str, torch.Tensor]]) -> Made:
     rung = chain.rung(step.round)
-    before = inputs.get("mask") or masks.ones(chain.model())
+    before = inputs.get("mask") or masks.ones(chain.model(step.round))
     weights = weights_of(inputs["weights"])
     at = curve.diverged_at(rows_of(inputs["weights"]))
     if at is not None:
@@ -84,7 +84,9 @@ def _mask(chain: Chain, step: Step, inputs: dict[str, dict[str, torch.Tensor]]) 
 def _train(workshop: Workshop, chain: Chain, step: Step, recipe: Recipe, inputs: dict, stop: int | None = None) -> Made:
     experiment = chain.owner(step.round)
     device = choose_device(workshop.device)
-    data = _data(experiment.data, workshop.dirs, experiment.seed, device)
+    data = _data(experiment.data, workshop.dirs, experiment.seed, device, recipe.inputs["data"])
+    if experiment.data.name == "images" and data.sha256 != recipe.inputs["data"]:
+        raise DataError(f"{experiment.data.path}: these images have changed since the run began; run again")
     schedule = _schedule(experiment, start=0 if stop else chain.start(step))
     kept = workshop.store.load_checkpoint(recipe.id, route(device))
     saved = monotonic()
@@ -102,7 +104,7 @@ def _train(workshop: Workshop, chain: Chain, step: Step, recipe: Recipe, inputs:
         return stream_seed(experiment.seed, purpose, replicate=chain.replicate, round=step.round, **unit)
 
     trained = train(
-        chain.model(),
+        chain.model(step.round),
         weights_of(inputs["weights"]),
         inputs.get("mask"),
         data,
@@ -173,7 +175,10 @@ def _state(tensors: dict[str, torch.Tensor]) -> State:
 
 
 @lru_cache(maxsize=2)
-def _data(settings: DataSettings, dirs: datasets.DataDirs, seed: int, device: torch.device) -> datasets.Data:
+def _data(
+    settings: DataSettings, dirs: datasets.DataDirs, seed: int, device: torch.device, digest: str
+) -> datasets.Data:
+    """digest: tells apart what was remembered of other content; own images may change while a process lives."""
     return datasets.load(
         settings.name,
         dirs,

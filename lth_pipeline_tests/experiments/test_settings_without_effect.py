@@ -49,11 +49,16 @@ TRAININGS = [
         "training.step_at = [300]",
         "below training.iterations (300)",
     ),
+    (
+        EVERY,
+        f"{EVERY}\n  schedule: step\n  warmup: 100\n  step_at: [99, 200]",
+        "training.step_at = [99, 200]",
+        "must not fall inside the warm-up",
+    ),
     (EVERY, f"{EVERY}\n  warmup: 300", "training.warmup = 300", "must be below training.iterations (300)"),
     (EVERY, f"{EVERY}\n  warmup: 1", "training.warmup = 1", "has no effect; give 2"),
     (EVERY, f"{EVERY}\n  label_smoothing: 0", "training.label_smoothing = 0", "must be above 0"),
     (EVERY, f"{EVERY}\n  clip_norm: -1", "training.clip_norm = -1", "must be above 0"),
-    (EVERY, f"{EVERY}\n  patience: 6", "training.patience = 6", "has no effect: so many evaluations"),
 ]
 
 
@@ -64,6 +69,19 @@ ELSEWHERE = [
     (MODEL, "  name: resnet_cifar\n  depth: 21\n  filters: 4", "model.depth = 21: resnet_cifar has no depth 21"),
     (SIZE, f"{SIZE}\n  train_size: 59", "training.batch_size = 60: must not exceed the 59 training images"),
     (DATA, "  name: images", "mine.yaml: data.path: is missing; own images need"),
+    (OPTIMISER, "optimiser: adamw", "mine.yaml: training.weight_decay: is missing; without it adamw is adam"),
+    (EVERY, f"{EVERY}\n  patience: 6", "training.patience = 6: has no effect: so many evaluations take all the 300"),
+    (
+        EVERY + "\n",
+        f"{EVERY}\n  patience: 3\nrewind: {{iteration: 150}}\n",
+        "training.patience = 3: has no effect: so many evaluations take all the 150 iterations of a ticket",
+    ),
+    (DATA, "  name: mnist1d\n  normalisation: unit", "data.normalisation = 'unit': is for pixels; mnist1d holds"),
+    (
+        DATA,
+        "  name: mnist1d\n  augmentation: {crop: 1}",
+        "data.augmentation.crop = 1: is for images; MNIST-1D is one pixel high",
+    ),
     (EVERY, f"{EVERY}\n  schedule: step", "mine.yaml: training.step_at: is missing; schedule: step needs it"),
     (MODEL + "\n", "  name: vgg11\n", "model.name = 'vgg11': "),
 ]
@@ -87,6 +105,16 @@ def test_training(tmp_path, right, wrong, setting, remedy):
 @pytest.mark.parametrize(("right", "wrong", "message"), ELSEWHERE, ids=[case[2] for case in ELSEWHERE])
 def test_what_is_missing_or_at_fault_elsewhere(tmp_path, right, wrong, message):
     assert message in refusal(tmp_path, mine=changed(right, wrong))
+
+
+@pytest.mark.parametrize(
+    "pruning", ["rates: {conv: 0.2, fc: 0.2}\n  output_rate: 0.1", "rates: {conv: 0.2, shortcut: 0.1}"]
+)
+def test_a_rate_that_only_the_output_could_have_or_no_layer(tmp_path, pruning):
+    text = changed(MODEL, "  name: conv2" if "shortcut" in pruning else "  name: resnet_cifar\n  depth: 8")
+    said = refusal(tmp_path, mine=changed("rates: {fc: 0.2}\n  output_rate: 0.1", pruning, text))
+    kind = "shortcut" if "shortcut" in pruning else "fc"
+    assert f"pruning.rates.{kind}" in said and "has no effect" in said
 
 
 def test_batch_norm_needs_batches_of_two(tmp_path):

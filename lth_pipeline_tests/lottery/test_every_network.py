@@ -129,6 +129,15 @@ def test_a_mask_of_ones_and_a_resumed_training_change_no_bit(name, optimiser):
     assert result(resumed) == result(whole) and resumed.iterations == 3
 
 
+@pytest.mark.parametrize("optimiser", OPTIMISERS)
+def test_the_order_in_which_weights_are_given_changes_no_bit(optimiser):
+    """A store may give them in any order; the norm that clipping takes is a sum over them."""
+    model, weights, mask, data = network("conv4")
+    how = schedule(optimiser, "cosine")
+    turned = dict(reversed(weights.items()))
+    assert result(train(model, turned, mask, data, how, seeds)) == result(train(model, weights, mask, data, how, seeds))
+
+
 @pytest.mark.parametrize("rate", RATES)
 @pytest.mark.parametrize("optimiser", OPTIMISERS)
 def test_it_is_the_training_of_torchs_own_loop(optimiser, rate):

@@ -2,6 +2,7 @@
 
 import pytest
 
+from lth_pipeline.lottery.models import build
 from lth_pipeline.lottery.models.model import Layer, Model
 from lth_pipeline.lottery.randomness import generator
 from lth_pipeline_tests.lottery.networks import NAMES, network
@@ -10,7 +11,7 @@ MNIST, CIFAR = (1, 28, 28), (3, 32, 32)
 
 
 def in_convolutions(model: Model) -> int:
-    return sum(layer.size for layer in model.layers if layer.kind == "conv")
+    return sum(layer.size for layer in model.layers if layer.kind != "fc")
 
 
 #: (network, its settings, images), prunable weights, those in convolutions, the paper's figures with half of their
@@ -44,7 +45,7 @@ def test_resnet_20s_difference_from_the_papers_274k_is_known():
     """
     model = network("resnet_cifar", CIFAR, depth=20)
     assert model.parameters == 272_474
-    biases = sum(layer.shape[0] for layer in model.layers if layer.kind == "conv")
+    biases = sum(layer.shape[0] for layer in model.layers if layer.kind != "fc")
     statistics = sum(2 * norm.channels for norm in model.norms if "shortcut" not in norm.name)
     of_shortcuts = sum(2 * norm.channels for norm in model.norms if "shortcut" in norm.name)
     print(f"ResNet-18: 272,474, the paper 274,000; {biases=}, {statistics=}, {of_shortcuts=}")
@@ -63,6 +64,12 @@ def test_conv_6s_difference_from_the_papers_1_7m_is_known():
     print(f"Conv-6: {model.prunable:,}, the paper 1,700,000, difference {model.prunable - 1.7e6:+,.0f}")
     assert fc1.shape == (256, 256 * 4 * 4)
     assert abs(model.prunable - fc1.size // 2 - 1.7e6) <= 5e4
+
+
+def test_the_papers_resnet_leaves_2560_weights_of_shortcuts_unpruned():
+    """Frankle & Carbin 2019, Appendix: "the 2560 parameters used to downsample residual connections"."""
+    model = build("resnet_cifar", CIFAR, 10, depth=20, initialisation="glorot_normal")
+    assert sum(layer.size for layer in model.layers if layer.kind == "shortcut") == 2560
 
 
 #: all that is learned. The VGGs: torchvision's `features` of vgg*_bn less the biases of their convolutions, and 5130
@@ -98,7 +105,8 @@ def test_layers_norms_and_tensors_tell_the_same(name):
         for part in ("weight", "bias", "running_mean", "running_var"):
             expected[f"{norm.name}.{part}"] = (norm.channels,)
     assert {name: tuple(tensor.shape) for name, tensor in weights.items()} == expected
-    assert {layer.kind: len(layer.shape) for layer in model.layers} in ({"fc": 2}, {"conv": 4, "fc": 2})
+    dimensions = {"fc": 2, "conv": 4, "shortcut": 4}
+    assert all(len(layer.shape) == dimensions[layer.kind] for layer in model.layers)
     assert [layer for layer in model.layers if layer.is_output] == [model.layers[-1]]
     assert model.layers[-1].shape[0] == 10
 

@@ -74,6 +74,12 @@ def test_patience_stops_where_the_whole_training_had_waited_so_long():
     assert early_stop(stopped.rows) == early_stop(whole.rows[:expected])
 
 
+def test_a_rewind_point_is_reached_whatever_the_patience():
+    impatient, plain = replace(LONG, patience=1), replace(LONG, patience=None)
+    assert bits(overfit(impatient, stop=300)) == bits(overfit(plain, stop=300))
+    assert overfit(impatient, stop=300).iterations == 300
+
+
 def test_a_training_resumed_after_its_patience_ended_does_nothing_more():
     patient = replace(LONG, patience=3)
     states = []

@@ -73,7 +73,7 @@ def test_the_invariants_hold_along_a_whole_chain(cards, tmp_path):
         return weights_of(workshop.store.load(workshop.make(chain, step).version))
 
     initial = tensors(Step("initial_weights"))
-    before = masks.ones(chain.model())
+    before = masks.ones(chain.model(0))
     for round in (1, 2):
         mask, ticket, start = (
             tensors(Step("mask", round)),
@@ -151,6 +151,22 @@ def test_a_branch_takes_over_its_parents_rounds(place, tmp_path):
     assert child.rung(2).keep["fc1.weight"] == round(24 * 64 * 0.6 * 0.9)
 
 
+def test_a_branch_with_another_dropout_or_initialisation_leaves_its_parents_rounds_as_they_are(place, tmp_path):
+    """Whichever of the two comes first."""
+    place.card(
+        "other", "branch_of: {experiment: small, round: 1}\nmodel: {dropout: 0.5, initialisation: kaiming_normal}\n"
+    )
+    cards = load_cards([place.folder / "experiments"])
+    steps = (Step("initial_weights"), Step("trained", 0, "dense"), Step("mask", 1))
+    first, second = (new_workshop(tmp_path / name) for name in "ab")
+    for step in steps:
+        through_the_branch = first.make(Chain(cards, "other", 0), step)
+        assert through_the_branch.version == second.make(Chain(cards, "small", 0), step).version
+    for arm in ("ticket", "reinit"):  # these are the branch's own
+        step = Step("trained", 1, arm)
+        assert first.make(Chain(cards, "other", 0), step).version != second.make(Chain(cards, "small", 0), step).version
+
+
 def test_a_branch_may_move_the_rewind_point(place, tmp_path):
     place.card("later", "branch_of: {experiment: small, round: 2}\nrewind: {iteration: 30}\n")
     cards = load_cards([place.folder / "experiments"])
@@ -172,12 +188,12 @@ def test_global_pruning_keeps_the_ladders_count_over_all_layers(place, tmp_path)
     place.card("whole", small.replace("layerwise", "global").replace(" output_rate: 0.2,", ""))
     cards = load_cards([place.folder / "experiments"])
     workshop, chain = new_workshop(tmp_path / "s"), Chain(cards, "whole", 0)
-    total = sum(layer.size for layer in chain.model().layers)
+    total = sum(layer.size for layer in chain.model(0).layers)
     for round_ in (1, 2):
         counts = masks.counts(workshop.store.load(workshop.make(chain, Step("mask", round_)).version))
         assert sum(counts.values()) == round(total * 0.6**round_) == chain.rung(round_).weights
     assert (
-        len({counts[name] / chain.model().layers[i].size for i, name in enumerate(counts)}) == 3
+        len({counts[name] / chain.model(0).layers[i].size for i, name in enumerate(counts)}) == 3
     )  # not layer by layer
 
 

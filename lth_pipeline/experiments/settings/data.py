@@ -69,6 +69,8 @@ class DataSettings(Settings):
     def _settings_have_an_effect(self) -> DataSettings:
         if self.name == "images" and self.path is None:
             raise FieldFault("path", MISSING, "is missing; own images need the folder or archive they lie in")
+        if self.name == "mnist1d" and self.normalisation == "unit":
+            raise FieldFault("normalisation", "unit", "is for pixels; mnist1d holds signals: leave it out, or standard")
         for field in OWN_IMAGES if self.name != "images" else ():
             value = getattr(self, field)
             if value != type(self).model_fields[field].default:

@@ -58,6 +58,10 @@ class Experiment(Settings):
         if self.rewind.iteration >= self.training.iterations:
             expected = f"must be below training.iterations ({self.training.iterations})"
             raise FieldFault("rewind.iteration", self.rewind.iteration, expected)
+        left = self.training.iterations - self.rewind.iteration
+        if self.training.patience and self.training.patience * self.training.evaluate_every >= left:
+            expected = f"has no effect: so many evaluations take all the {left:,} iterations of a ticket; give fewer"
+            raise FieldFault("training.patience", self.training.patience, expected)
         return self
 
     @property

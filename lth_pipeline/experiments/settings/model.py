@@ -48,8 +48,8 @@ class ModelSettings(Settings):
         description="resnet_cifar only: 6n + 2 layers; 20 is what the lottery ticket paper calls ResNet-18",
         source="He et al. 2015, §4.2",
     )
-    filters: Count | None = setting(
-        None, description="resnet_cifar only: filters of the first stage; left out: 16", source="He et al. 2015, §4.2"
+    filters: Count = setting(
+        16, description="resnet_cifar only: filters of the first stage", source="He et al. 2015, §4.2"
     )
     dropout: Annotated[Number, Field(gt=0, lt=1)] | None = setting(
         None,
@@ -64,7 +64,7 @@ class ModelSettings(Settings):
     def _settings_have_an_effect(self) -> ModelSettings:
         for field, networks in FOR.items():
             value = getattr(self, field)
-            if value is not None and self.name not in networks:
+            if value != type(self).model_fields[field].default and self.name not in networks:
                 raise FieldFault(field, value, f"has no effect on {self.name}; it is for {', '.join(networks)}")
             if value is None and self.name in networks and field in NEEDED:
                 raise FieldFault(field, MISSING, f"is missing; {self.name} needs it")

@@ -13,8 +13,8 @@ class PruningSettings(Settings):
     scope: Literal["layerwise", "global"] = setting(
         description="rank weights within each layer, or all together", source="Frankle & Carbin 2019, §2 and §4"
     )
-    rates: dict[Literal["fc", "conv"], Rate] = setting(
-        description="share of the surviving weights pruned in a round, by kind of layer; 0 leaves a kind out",
+    rates: dict[Literal["fc", "conv", "shortcut"], Rate] = setting(
+        description="share of the survivors pruned in a round, by kind of layer; 0, or no entry, leaves a kind out",
         source="Frankle & Carbin 2019, Fig. 2",
     )
     output_rate: Rate | None = setting(

@@ -43,9 +43,9 @@ class TrainingSettings(Settings):
         description="schedule step only: iterations after which the learning rate falls",
         source="Frankle & Carbin 2019, §4",
     )
-    step_factor: Annotated[Number, Field(gt=0, lt=1)] | None = setting(
-        None,
-        description="schedule step only: what it is multiplied by; left out: 0.1",
+    step_factor: Annotated[Number, Field(gt=0, lt=1)] = setting(
+        0.1,
+        description="schedule step only: what it is multiplied by",
         source="Frankle & Carbin 2019, §4",
     )
     warmup: Count | None = setting(
@@ -79,22 +79,24 @@ class TrainingSettings(Settings):
             expected = f"must not exceed training.iterations ({self.iterations})"
             raise FieldFault("evaluate_every", self.evaluate_every, expected)
         self._check_schedule()
-        if self.patience is not None and self.patience * self.evaluate_every >= self.iterations:
-            expected = f"has no effect: so many evaluations take all the {self.iterations} iterations; give fewer"
-            raise FieldFault("patience", self.patience, expected)
+        if self.optimiser == "adamw" and self.weight_decay is None:
+            raise FieldFault("weight_decay", MISSING, "is missing; without it adamw is adam")
         return self
 
     def _check_schedule(self) -> None:
         if self.schedule != "step":
             for field in ("step_at", "step_factor"):
                 value = getattr(self, field)
-                if value is not None:
+                if value != type(self).model_fields[field].default:
                     raise FieldFault(field, value, f"has no effect on schedule: {self.schedule}; it is for step")
         elif self.step_at is None:
             raise FieldFault("step_at", MISSING, "is missing; schedule: step needs it, such as step_at: [20000, 25000]")
         else:
             if list(self.step_at) != sorted(set(self.step_at)):
                 raise FieldFault("step_at", list(self.step_at), "must rise from one to the next")
+            if self.warmup and self.step_at[0] < self.warmup:
+                expected = f"must not fall inside the warm-up, which lasts {self.warmup} iterations"
+                raise FieldFault("step_at", list(self.step_at), expected)
             if self.step_at[-1] >= self.iterations:
                 expected = f"must be below training.iterations ({self.iterations}), or it has no effect"
                 raise FieldFault("step_at", list(self.step_at), expected)

@@ -1,6 +1,6 @@
 """Networks as functions: named layers, an initialiser, and logits from (weights, images)."""
 
-from lth_pipeline.lottery.models.catalog import MODELS, build
+from lth_pipeline.lottery.models.catalog import MODELS, NETWORKS, build
 from lth_pipeline.lottery.models.model import Layer, Model
 
-__all__ = ["MODELS", "Layer", "Model", "build"]
+__all__ = ["MODELS", "NETWORKS", "Layer", "Model", "build"]

@@ -19,7 +19,7 @@ class Layer:
     """One weight tensor that may be pruned. Biases are never pruned (Frankle & Carbin 2019, §2)."""
 
     name: str
-    kind: str  # "fc" or "conv"
+    kind: str  # "fc", "conv", or "shortcut": the 1×1 convolution of a residual block's shortcut
     shape: tuple[int, ...]  # (out, in) or (out, in, height, width)
     is_output: bool = False
     bias: bool = True

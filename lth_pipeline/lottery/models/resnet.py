@@ -51,4 +51,4 @@ def _projection(name: str, channels: int, filters: int, stride: int) -> specs.Un
     """The shortcut where the shape changes; the stride changes only with the number of filters."""
     if channels == filters:
         return None
-    return specs.unit(f"{name}.downsample.0", f"{name}.downsample.1", channels, filters, kernel=1, stride=stride)
+    return specs.unit(f"{name}.downsample.0", f"{name}.downsample.1", channels, filters, 1, stride, kind="shortcut")

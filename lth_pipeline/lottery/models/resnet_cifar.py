@@ -40,5 +40,7 @@ def _block(name: str, channels: int, filters: int, stride: int) -> Block:
     )
     if channels == filters:
         return Block(body, None)
-    shortcut = specs.unit(f"{name}.shortcut", f"{name}.shortcut_norm", channels, filters, kernel=1, stride=stride)
-    return Block(body, shortcut)
+    return Block(
+        body,
+        specs.unit(f"{name}.shortcut", f"{name}.shortcut_norm", channels, filters, 1, stride, kind="shortcut"),
+    )

@@ -30,9 +30,11 @@ class Unit:
         return self.norm.channels
 
 
-def unit(name: str, norm: str, channels: int, filters: int, kernel: int = 3, stride: int = 1) -> Unit:
+def unit(
+    name: str, norm: str, channels: int, filters: int, kernel: int = 3, stride: int = 1, kind: str = "conv"
+) -> Unit:
     """The Unit of the layers `name` and `norm`, from `channels` to `filters`."""
-    layer = Layer(name, "conv", (filters, channels, kernel, kernel), bias=False)
+    layer = Layer(name, kind, (filters, channels, kernel, kernel), bias=False)
     return Unit(layer, Norm(norm, filters), stride)
 
 

@@ -73,7 +73,7 @@ def train(
     Training ends before its last iteration where an evaluation finds a loss that is not finite, or no lower
     validation loss for `patience` evaluations.
 
-    stop: end after this iteration instead of the schedule's last (the weights of a rewind point).
+    stop: end after this iteration instead of the schedule's last (the weights of a rewind point), whatever `patience`.
     seeds: of the order of an epoch, and of what is drawn in an iteration: each has a stream of its own, so a
         resumed training needs no state of a generator.
     on_evaluation: called with each new row and a function that gives the state to resume from, to be called there
@@ -84,7 +84,8 @@ def train(
     device = data.train.labels.device
     source = resume.weights if resume else weights
     live = {name: source[name].detach().to(device, copy=True) for name in weights}
-    names = [name for name in weights if name not in model.buffers]  # what the optimiser moves
+    # What the optimiser moves. In one order always: the norm that clipping takes is a sum over tensors.
+    names = sorted(name for name in weights if name not in model.buffers)
     learned = [live[name].requires_grad_() for name in names]
     masked = [name for name in names if mask is not None and name in mask]
     # All bits of a float32 where a weight survives, none where it is pruned. An "and" clears a pruned gradient even
@@ -120,7 +121,7 @@ def train(
     def ended() -> bool:
         if curve.diverged_at(rows) is not None:
             return True
-        return schedule.patience is not None and curve.waited(rows) >= schedule.patience
+        return stop is None and schedule.patience is not None and curve.waited(rows) >= schedule.patience
 
     first = resume.iteration if resume else schedule.start
     last = schedule.iterations if stop is None else stop

@@ -60,7 +60,7 @@ def run(card, replicates, through, rounds, recompute, workers) -> None:
 
     deepest = deepest_round(cards)
     with reading_bar(title_of(experiment.data)) as progress:
-        make_ready(cards, card, data_dirs(home), progress)
+        make_ready(cards, card, data_dirs(home), progress, [home.experiments])
     _check_options(cards, experiment, replicates, through, rounds, deepest, data_dirs(home))
     _check_places(home)
     log = home.dagster.parent / "logs" / f"{time.strftime('%Y%m%d-%H%M%S')}.log"

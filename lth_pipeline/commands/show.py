@@ -27,7 +27,7 @@ def show(card: str | None) -> None:
     dirs = data_dirs(home)
     experiment = card_named(cards, card)
     with reading_bar(title_of(experiment.data)) as progress:
-        make_ready(cards, card, dirs, progress)
+        make_ready(cards, card, dirs, progress, [home.experiments])
     console = Console()
     console.print(f"[bold]{card}[/bold]  {experiment.description}", highlight=False)
     if experiment.branch_of:

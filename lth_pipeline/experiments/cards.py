@@ -40,6 +40,12 @@ def load_cards(folders: list[Path], check: Check) -> dict[str, Experiment]:
     return dict(sorted(cards.items()))
 
 
+def card_error(name: str, folders: list[Path], faults: list[Fault]) -> CardError:
+    """The CardError of `faults` that were found after card `name` was loaded, with its file and lines."""
+    path = _files([BUILTIN, *folders]).get(name)
+    return CardError(str(path), faults, _read(path)[1]) if path else CardError(f"card {name}", faults)
+
+
 def _files(folders: list[Path]) -> dict[str, Path]:
     files: dict[str, Path] = {}
     for folder in folders:

@@ -56,7 +56,7 @@ class Compute(ConfigurableResource):
 
         key = (experiment, replicate)
         if key not in self._chains:
-            make_ready(cards, experiment, self.workshop().dirs, progress)
+            make_ready(cards, experiment, self.workshop().dirs, progress, [find_home().experiments])
             self._chains[key] = self.workshop().chain(cards, experiment, replicate)
         return self._chains[key]
 

@@ -17,6 +17,8 @@ from lth_pipeline.recipes.facts import facts_of, source_of
 from lth_pipeline.recipes.ladder import climb, model_of, ranked_layers, rate
 from lth_pipeline.recipes.lineage import owner
 
+FEWER = "give fewer, or leave it out (null where it is inherited)"
+
 
 def load_cards(folders: list[Path], dirs: DataDirs | None = None) -> dict[str, Experiment]:
     """Every experiment by its name, built-in and of `folders`, checked. Raises CardError.
@@ -66,7 +68,7 @@ def _data_faults(experiment: Experiment, dirs: DataDirs | None) -> list[Fault]:
         expected = f"is missing; {facts.title} has no test part: give the number of images to hold out for it"
         return [Fault("data.test_size", MISSING, expected)]
     if facts.test and data.test_size and data.test_size >= facts.test:
-        expected = f"has no effect: {facts.title} has {facts.test:,} test images; give fewer, or leave it out"
+        expected = f"has no effect: {facts.title} has {facts.test:,} test images; {FEWER}"
         return [Fault("data.test_size", data.test_size, expected)]
     available = facts.train - (0 if facts.test else data.test_size or 0)
     if available < 1:
@@ -77,7 +79,7 @@ def _data_faults(experiment: Experiment, dirs: DataDirs | None) -> list[Fault]:
         return [Fault("data.validation_size", data.validation_size, expected)]
     left = available - data.validation_size
     if data.train_size and data.train_size >= left:
-        expected = f"has no effect: the validation split leaves {left:,} images; give fewer, or leave it out"
+        expected = f"has no effect: the validation split leaves {left:,} images; {FEWER}"
         return [Fault("data.train_size", data.train_size, expected)]
     if experiment.training.batch_size > (data.train_size or left):
         expected = f"must not exceed the {data.train_size or left:,} training images that are left after the " + (

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 
-from lth_pipeline.experiments import CardError, Experiment
+from lth_pipeline.experiments import Experiment
+from lth_pipeline.experiments.cards import card_error
 from lth_pipeline.lottery.data import DataDirs
 from lth_pipeline.recipes.check import faults
 from lth_pipeline.recipes.facts import prepare
@@ -15,15 +17,16 @@ def make_ready(
     name: str,
     dirs: DataDirs,
     progress: Callable[[int, int], None] | None = None,
+    folders: Sequence[Path] = (),
 ) -> None:
     """Read the own images of experiment `name` and of those it branches from. Raises DataError and CardError.
 
-    progress: called with (images read, images in all).
+    progress: called with (images read, images in all). folders: of the cards, so that an error names file and line.
     """
     experiment: Experiment | None = cards[name]
     while experiment:
         prepare(experiment.data, dirs, progress)
         found = faults(experiment, cards, dirs)
         if found:
-            raise CardError(f"card {experiment.name}", found)
+            raise card_error(experiment.name, list(folders), found)
         experiment = cards[experiment.branch_of.experiment] if experiment.branch_of else None

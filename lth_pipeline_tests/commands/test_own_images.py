@@ -144,10 +144,8 @@ def test_a_card_is_checked_against_its_images_once_they_are_read(place, data):
     assert "folder" in place.lth("list").stdout  # not read yet: nothing can be said
     done = place.lth("run", "folder", check=False)
     assert done.returncode == 2
-    assert (
-        f"{place.folder / 'experiments' / 'folder.yaml'}, line 2: data.validation_size = 60: must leave something to train on: three colours has 60"
-        in done.stderr
-    )
+    where = f"{place.folder / 'experiments' / 'folder.yaml'}, line 2: data.validation_size = 60: "
+    assert f"{where}must leave something to train on: three colours has 60" in done.stderr
     assert "folder" in place.lth("list").stdout  # one card that does not fit its images keeps no other from being used
 
 

@@ -1,6 +1,7 @@
 """A training that diverges is a record, not a crash: its sweep ends well, and nothing is tried again and again."""
 
 from lth_pipeline_tests.commands.reading import results
+from lth_pipeline_tests.orchestration.running import materialisations, materialise, opened
 
 WILD = """\
 description: a learning rate that no network survives
@@ -22,14 +23,14 @@ def test_a_dense_network_that_diverges_leaves_out_what_lies_below(place):
     line = next(line for line in place.lth("status", "wild").stdout.splitlines() if line.split()[:2] == ["wild", "0"])
     assert line.split()[2:] == ["0", "3", "0", "0", "8"]  # deepest round, fresh, stale, missing, left out
     assert "every training diverged" in (place.folder / "reports" / "wild" / "report.html").read_text()
+    _look_at_the_records(place)
 
 
-def test_mlflow_and_dagster_say_where_it_diverged(place):
+def _look_at_the_records(place) -> None:
+    """MLflow and Dagster say where it diverged."""
     from dagster import DagsterInstance
     from mlflow import MlflowClient
 
-    place.card("wild", WILD)
-    place.lth("run", "wild")
     client = MlflowClient(f"sqlite:///{place.folder / 'mlflow' / 'mlflow.db'}")
     (run,) = client.search_runs([client.get_experiment_by_name("wild").experiment_id], "tags.`lth.kind` = 'round'")
     assert (run.data.tags["lth.diverged_at"], run.info.status) == ("30", "FINISHED")
@@ -51,11 +52,11 @@ def test_mlflow_and_dagster_say_where_it_diverged(place):
     assert {"r01_ticket", "r01_trained", "r01_control", "r02_mask"} <= skipped
 
 
-def test_the_other_experiments_of_a_parent_that_diverged_are_told_the_same(place):
-    """A branch reads its parent's rounds."""
-    place.card("wild", WILD)
-    place.card("calm", "branch_of: {experiment: wild, round: 1}\ntraining: {learning_rate: 0.1}\n")
-    place.lth("run", "wild")
-    done = place.lth("run", "calm")
-    assert "dense of round 0 in replicate 0" in done.stdout.replace("\n", " ")
-    assert [row["round"] for row in results(place, "calm")] == ["0"]
+def test_a_branch_of_a_parent_that_diverged_is_left_out_too(inside):
+    inside.card("wild", WILD)
+    inside.card("calm", "branch_of: {experiment: wild, round: 1}\ntraining: {learning_rate: 0.1}\n")
+    with opened() as (definitions, instance):
+        for name in ("wild", "calm"):
+            done = materialise(definitions, instance, name, 0)
+            assert done.success
+            assert sorted(materialisations(done)) == ["r00_initial_weights", "r00_rewind_weights", "r00_trained"]

@@ -59,6 +59,7 @@ def test_a_folder_its_archive_and_a_stream_of_it_are_one_experiment(place, data,
     rows = results(place, "folder")
     assert sorted((row["round"], row["arm"]) for row in rows) == [("0", "dense"), ("1", "reinit"), ("1", "ticket")]
     assert "up to date" in place.lth("run", "folder").stdout
+    _look_at_the_runs(place)
 
     with tarfile.open(data / "colours.tar.gz", "w:gz") as archive:
         archive.add(data / "colours", "colours")
@@ -74,11 +75,10 @@ def test_a_folder_its_archive_and_a_stream_of_it_are_one_experiment(place, data,
     assert versions(streamed, "folder") == versions(place, "folder") and len(versions(place, "folder")) == 3
 
 
-def test_content_and_normalisation_are_recorded_with_every_run(place, data):
+def _look_at_the_runs(place) -> None:
+    """Content and normalisation are recorded with every run."""
     import mlflow
 
-    place.card("folder", CARD.format(path="colours"))
-    place.lth("run", "folder")
     client = mlflow.MlflowClient(f"sqlite:///{place.folder / 'mlflow' / 'mlflow.db'}")
     experiment = client.get_experiment_by_name("folder")
     runs = client.search_runs([experiment.experiment_id], "tags.`lth.kind` = 'round'")
@@ -88,16 +88,6 @@ def test_content_and_normalisation_are_recorded_with_every_run(place, data):
         assert len(run.data.params["data.mean"].split()) == len(run.data.params["data.std"].split()) == 3
         assert run.data.params["data.augmentation.crop"] == "1"
         assert run.data.tags["lth.protocol"] == "full"
-
-
-def test_changed_images_make_everything_stale(place, data):
-    place.card("folder", CARD.format(path="colours"))
-    place.lth("run", "folder")
-    (data / "colours" / "train" / "red" / "000.png").unlink()
-    assert "59" not in place.lth("status", "--stale").stdout  # nobody has looked yet
-    again = place.lth("run", "folder")
-    assert "reading three colours: 77 images" in again.stderr and "3 trainings" in again.stderr
-    assert len(results(place, "folder")) == 3
 
 
 def spoil_broken(folder):

@@ -3,7 +3,6 @@
 from dagster import Definitions, in_process_executor
 
 from lth_pipeline.home import Home, find_home
-from lth_pipeline.lottery.data import DataDirs
 from lth_pipeline.orchestration.jobs import jobs
 from lth_pipeline.orchestration.partitions import deepest_round
 from lth_pipeline.orchestration.resources import Compute, Tracking
@@ -14,7 +13,7 @@ from lth_pipeline.recipes import load_cards
 
 def build_definitions(home: Home) -> Definitions:
     """The code location for the cards that `home` holds beside the built-in ones."""
-    cards = load_cards([home.experiments], DataDirs(home.data, home.cache, home.memory))
+    cards = load_cards([home.experiments])
     deepest = deepest_round(cards)
     return Definitions(
         assets=[*round_assets(cards, deepest), results_asset(cards, deepest, home.reports)],

@@ -19,7 +19,7 @@ MAY_IMPORT = {
     "tracking": {"experiments", "files"},
     "reports": {"experiments"},
     "orchestration": {"recipes", "tracking", "reports", "lottery", "experiments", "files", "home"},
-    "definitions": {"orchestration", "recipes", "lottery", "home"},
+    "definitions": {"orchestration", "recipes", "home"},
     "commands": {"orchestration", "recipes", "tracking", "reports", "lottery", "experiments", "files", "home"},
     "cli": {"commands"},
     "files": set(),

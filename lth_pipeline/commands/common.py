@@ -16,7 +16,7 @@ Cards = dict[str, Experiment]
 
 def places() -> tuple[Home, Cards]:
     home = find_home()
-    return home, load_cards([home.experiments], data_dirs(home))
+    return home, load_cards([home.experiments])
 
 
 def data_dirs(home: Home) -> DataDirs:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import partial
 from itertools import islice
 from pathlib import Path
 
@@ -20,19 +19,16 @@ from lth_pipeline.recipes.lineage import owner
 FEWER = "give fewer, or leave it out (null where it is inherited)"
 
 
-def load_cards(folders: list[Path], dirs: DataDirs | None = None) -> dict[str, Experiment]:
+def load_cards(folders: list[Path]) -> dict[str, Experiment]:
     """Every experiment by its name, built-in and of `folders`, checked. Raises CardError.
 
-    dirs: where own images were read to; a card of images that have not been read is checked when they are.
+    Own images may have changed since they were read, and a card that does not fit what they were must not keep the
+    others from being used: such a card is checked by `ready.make_ready`.
     """
-    return experiments.load_cards(folders, partial(faults_at_load, dirs=dirs))
+    return experiments.load_cards(folders, _faults_at_load)
 
 
-def faults_at_load(
-    experiment: Experiment, cards: Mapping[str, Experiment], dirs: DataDirs | None = None
-) -> list[Fault]:
-    """The same as `faults`, but for what depends on own images: these may have changed since they were read, and a card
-    that does not fit what they were must not keep the others from being used."""
+def _faults_at_load(experiment: Experiment, cards: Mapping[str, Experiment]) -> list[Fault]:
     for card in _owners(experiment, cards):
         if card.data.name == "images":
             try:
@@ -40,7 +36,7 @@ def faults_at_load(
             except DataError as error:
                 return [Fault("data.path", card.data.path, str(error))]
             return []
-    return faults(experiment, cards, dirs)
+    return faults(experiment, cards)
 
 
 def faults(experiment: Experiment, cards: Mapping[str, Experiment], dirs: DataDirs | None = None) -> list[Fault]:

@@ -47,7 +47,7 @@ def versions(place: Place, name: str) -> dict[tuple, str]:
 
     dirs = DataDirs(Path(os.environ["LTH_DATA_DIR"]), place.folder / ".lth" / "cache")
     shop = Workshop(Store(place.store), dirs)
-    rows = gather(shop, [shop.chain(load_cards([place.folder / "experiments"], dirs), name, 0)])
+    rows = gather(shop, [shop.chain(load_cards([place.folder / "experiments"]), name, 0)])
     return {(row["round"], row["arm"]): row["data_version"] for row in rows}
 
 

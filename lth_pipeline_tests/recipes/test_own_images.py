@@ -26,7 +26,7 @@ def there(place):
     folder = place.folder / "data" / "pets"
     draw(folder, 15)
     dirs = DataDirs(place.folder / "data", place.folder / "cache")
-    return folder, lambda: load_cards([place.folder / "experiments"], dirs), Workshop(Store(place.store), dirs)
+    return folder, lambda: load_cards([place.folder / "experiments"]), Workshop(Store(place.store), dirs)
 
 
 def draw(folder, count: int, seed: int = 0) -> None:

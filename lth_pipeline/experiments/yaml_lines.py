@@ -27,8 +27,9 @@ def parse(text: str, file: str) -> tuple[dict[str, Any], dict[str, int]]:
     """
     try:
         _refuse_traps(text, file)
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
-        content = yaml.safe_load(text)
+        loader = yaml.SafeLoader(text)
+        node = loader.get_single_node()
+        content = loader.construct_document(node) if node else None  # what safe_load does, parsed once
     except (yaml.YAMLError, ValueError, AttributeError, LookupError, TypeError, RecursionError) as error:
         # PyYAML's constructors raise what they meet: "!!bool maybe" a KeyError, "!!timestamp noon" an AttributeError
         mark = getattr(error, "problem_mark", None)

@@ -14,7 +14,7 @@ from lth_pipeline.lottery.data.images.source import checked
 from lth_pipeline.lottery.errors import DataError, ModelError
 from lth_pipeline.recipes.facts import facts_of, source_of
 from lth_pipeline.recipes.ladder import climb, model_of, ranked_layers, rate
-from lth_pipeline.recipes.lineage import owner
+from lth_pipeline.recipes.lineage import owner, owners
 
 FEWER = "give fewer, or leave it out (null where it is inherited)"
 
@@ -29,7 +29,7 @@ def load_cards(folders: list[Path]) -> dict[str, Experiment]:
 
 
 def _faults_at_load(experiment: Experiment, cards: Mapping[str, Experiment]) -> list[Fault]:
-    for card in _owners(experiment, cards):
+    for card in owners(cards, experiment.name):
         if card.data.name == "images":
             try:
                 checked(source_of(card.data))
@@ -48,14 +48,6 @@ def faults(experiment: Experiment, cards: Mapping[str, Experiment], dirs: DataDi
     if experiment.branch_of:
         found += _branch_faults(experiment, cards, dirs)
     return found or _ladder_faults(experiment, cards, dirs)
-
-
-def _owners(experiment: Experiment, cards: Mapping[str, Experiment]) -> list[Experiment]:
-    """The experiments whose rounds are in it, its own first."""
-    found = [experiment]
-    while found[-1].branch_of:
-        found.append(cards[found[-1].branch_of.experiment])
-    return found
 
 
 def _data_faults(experiment: Experiment, dirs: DataDirs | None) -> list[Fault]:

@@ -13,3 +13,11 @@ def owner(cards: Mapping[str, Experiment], name: str, round: int) -> Experiment:
     while experiment.branch_of and round < experiment.branch_of.round:
         experiment = cards[experiment.branch_of.experiment]
     return experiment
+
+
+def owners(cards: Mapping[str, Experiment], name: str) -> list[Experiment]:
+    """The experiments whose rounds are in experiment `name`, its own first."""
+    found = [cards[name]]
+    while found[-1].branch_of:
+        found.append(cards[found[-1].branch_of.experiment])
+    return found

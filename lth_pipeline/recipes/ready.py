@@ -10,6 +10,7 @@ from lth_pipeline.experiments.cards import card_error
 from lth_pipeline.lottery.data import DataDirs
 from lth_pipeline.recipes.check import faults
 from lth_pipeline.recipes.facts import prepare
+from lth_pipeline.recipes.lineage import owners
 
 
 def make_ready(
@@ -23,10 +24,10 @@ def make_ready(
 
     progress: called with (images read, images in all). folders: of the cards, so that an error names file and line.
     """
-    experiment: Experiment | None = cards[name]
-    while experiment:
+    experiments = owners(cards, name)
+    for experiment in experiments:
         prepare(experiment.data, dirs, progress)
+    for experiment in experiments:  # a branch is checked against its parent's images too
         found = faults(experiment, cards, dirs)
         if found:
             raise card_error(experiment.name, list(folders), found)
-        experiment = cards[experiment.branch_of.experiment] if experiment.branch_of else None

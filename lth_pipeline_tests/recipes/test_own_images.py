@@ -80,3 +80,11 @@ def test_a_card_that_does_not_fit_its_images_is_mended_by_better_images(there):
     assert "digits" in cards()  # the others are not kept from being used
     draw(folder, 15)
     make_ready(cards(), "pets", workshop.dirs)
+
+
+def test_a_branch_is_checked_when_its_parents_images_have_been_read_too(there, place):
+    """The branch itself learns from other images, in grey: another shape, which is said."""
+    _, cards, workshop = there
+    place.card("grey", "branch_of: {experiment: pets, round: 1}\ndata: {colour: grey}\n")
+    with pytest.raises(CardError, match="keeps the network and the image shape of pets"):
+        make_ready(cards(), "grey", workshop.dirs)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Collection
 
 import click
 
@@ -25,12 +26,16 @@ def data_dirs(home: Home) -> DataDirs:
 
 def card_named(cards: Cards, name: str) -> Experiment:
     if name not in cards:
-        from difflib import get_close_matches
-
-        close = get_close_matches(name, cards, n=1)
-        guess = f" Did you mean {close[0]}?" if close else ""
-        raise click.ClickException(f"no experiment {name!r}.{guess} There are: {', '.join(cards)}")
+        raise no_such("experiment", name, cards)
     return cards[name]
+
+
+def no_such(what: str, name: str, known: Collection[str]) -> click.ClickException:
+    from difflib import get_close_matches
+
+    close = get_close_matches(name, known, n=1)
+    guess = f" Did you mean {close[0]}?" if close else ""
+    return click.ClickException(f"no {what} {name!r}.{guess} There are: {', '.join(known)}")
 
 
 def workshop(home: Home) -> Workshop:

@@ -48,6 +48,7 @@ def list_sets() -> None:
 @click.argument("name")
 def get(name: str) -> None:
     """Fetch the data set NAME, unless it is here and whole already."""
+    from lth_pipeline.commands.common import no_such
     from lth_pipeline.home import find_home
     from lth_pipeline.lottery.data import DATASETS
     from lth_pipeline.lottery.data.download import CLASSES, download
@@ -59,12 +60,7 @@ def get(name: str) -> None:
     elif name == "images":
         click.echo(OWN.format(sets=sets))
     elif name not in CLASSES:
-        from difflib import get_close_matches
-
-        known = [*DATASETS, "images"]
-        close = get_close_matches(name, known, n=1)
-        guess = f" Did you mean {close[0]}?" if close else ""
-        raise click.ClickException(f"no data set {name!r}.{guess} There are: {', '.join(known)}")
+        raise no_such("data set", name, [*DATASETS, "images"])
     else:
         sha256 = download(name, sets)
         click.echo(f"{DATASETS[name].title} is in {find(name, sets).folder}; SHA-256 of its content: {sha256}")

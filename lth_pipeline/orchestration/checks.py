@@ -60,7 +60,7 @@ def _specs(stage: Stage, round: int, partitions: PartitionsDefinition) -> list[A
     return specs
 
 
-def left_out(round: int, why: str) -> list[AssetCheckResult]:
+def left_out(why: str) -> list[AssetCheckResult]:
     """The checks of a mask that cannot be: warnings that say why."""
     return [
         AssetCheckResult(passed=False, check_name=check, severity=AssetCheckSeverity.WARN, description=why)
@@ -114,9 +114,7 @@ def run_checks(
 
 def _converged(products: dict[Step, Product], trained: list) -> AssetCheckResult:
     stopped = {
-        step.arm: product.record["facts"]["diverged_at"]
-        for step, product in products.items()
-        if "diverged_at" in product.record["facts"]
+        step.arm: product.facts["diverged_at"] for step, product in products.items() if "diverged_at" in product.facts
     }
     finite = all(bool(tensor.isfinite().all()) for weights in trained for tensor in weights.values())
     return AssetCheckResult(

@@ -59,7 +59,7 @@ def _asset(cards, stage: Stage, round: int, partitions) -> AssetsDefinition:
             result = None if why else _materialise(context, compute, tracking, chain, stage, round)
         if why:
             context.log.warning(f"{why}; round {round} and those below it are left out")
-            yield from left_out(round, why)
+            yield from left_out(why)
         else:
             tell("asset", replicate=chain.replicate, asset=asset_name(stage.name, round))
             yield result

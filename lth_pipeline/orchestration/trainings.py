@@ -143,7 +143,9 @@ def picture(
 
 def notes(chain: Chain, facts: dict[str, Any], arm: str) -> list[str]:
     """What must be said beside everything that shows this training."""
-    quick = ["quick run, not the paper's protocol"] if chain.cards[chain.name].quick else []
+    from lth_pipeline.reports.drawing import QUICK
+
+    quick = [QUICK] if chain.cards[chain.name].quick else []
     at = facts.get("diverged_at")
     return quick + ([f"{arm} diverged: loss not finite at iteration {at:,}"] if at is not None else [])
 
@@ -161,7 +163,7 @@ def _lineage(context, tracking: Tracking, chain: Chain, step: Step, workshop: Wo
         "lth.dagster_url": tracking.dagster_run_url(context.run.run_id),
         "lth.asset": context.asset_key.to_user_string(),
         "lth.partition": context.partition_key,
-        "lth.protocol": "quick" if chain.cards[chain.name].quick else "full",
+        "lth.protocol": chain.cards[chain.name].protocol,
     }
     owner = chain.owner(step.round)
     if owner.name != chain.name:

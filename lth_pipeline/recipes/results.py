@@ -43,7 +43,7 @@ def _row(workshop: Workshop, chain: Chain, round: int, arm: str, seen: Seen) -> 
         "density": rung.density,
         "weights": rung.weights,
         **{name: trained.facts[name] for name in MEASURES},
-        "protocol": "quick" if chain.cards[chain.name].quick else "full",
+        "protocol": chain.cards[chain.name].protocol,
         "diverged_at": trained.facts.get("diverged_at"),
         "data_version": trained.version,
     }

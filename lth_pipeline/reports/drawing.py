@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+QUICK = "quick run, not the paper's protocol"  # said beside everything that a quick card gave
 INK, FAINT = "#222222", "#999999"
 
 

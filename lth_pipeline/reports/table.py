@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from lth_pipeline.experiments.arms import ARMS
+from lth_pipeline.reports.drawing import QUICK
 
 #: column -> dtype, in this order, in every format. Documented in docs/results.md.
 COLUMNS = {
@@ -59,7 +60,7 @@ def notes(frame: pd.DataFrame, *, short: bool = False) -> list[str]:
     """What must be said beside every figure (short) and table made of `frame`."""
     found = []
     if (frame["protocol"] == "quick").any():
-        found.append("quick run, not the paper's protocol")
+        found.append(QUICK)
     lost = frame[frame["diverged_at"].notna()]
     if len(lost) and short:
         found.append(f"{len(lost)} diverged, left out of means")
@@ -91,7 +92,8 @@ def by_round(frame: pd.DataFrame) -> pd.DataFrame:
 
 def differences(frame: pd.DataFrame, control: str, measure: str = "test_accuracy_at_end") -> pd.DataFrame:
     """Ticket minus `control` in each replicate that has both: columns round, density, n, mean, sd."""
-    wide = ended(frame)[ended(frame)["arm"].isin(["ticket", control])].pivot_table(
+    frame = ended(frame)
+    wide = frame[frame["arm"].isin(["ticket", control])].pivot_table(
         index=["round", "density", "replicate"], columns="arm", values=measure
     )
     if not {"ticket", control} <= set(wide.columns):

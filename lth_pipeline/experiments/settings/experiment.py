@@ -65,6 +65,11 @@ class Experiment(Settings):
         return self
 
     @property
+    def protocol(self) -> str:
+        """What tables say: "quick" or "full"."""
+        return "quick" if self.quick else "full"
+
+    @property
     def controls(self) -> tuple[str, ...]:
         """The arms beside the ticket, in the order of the card."""
         return tuple(arm for arm in self.arms if arm != "ticket")

@@ -15,10 +15,9 @@ from typing import Any
 
 import numpy as np
 
+from lth_pipeline.lottery.data.checksums import MAX_BYTES
 from lth_pipeline.lottery.errors import DataError
 
-#: CIFAR-100's training part has 155 MB
-MAX_BYTES = 200_000_000
 MAX_DIMENSIONS = 4
 
 RECONSTRUCT, NDARRAY, DTYPE, UINT8 = (object() for _ in range(4))  # stand-ins

@@ -8,6 +8,7 @@ from lth_pipeline.orchestration.partitions import deepest_round
 from lth_pipeline.orchestration.resources import Compute, Tracking
 from lth_pipeline.orchestration.results import results_asset
 from lth_pipeline.orchestration.rounds import round_assets
+from lth_pipeline.orchestration.sweeps import sweep_assets
 from lth_pipeline.recipes import load_cards
 
 
@@ -16,7 +17,11 @@ def build_definitions(home: Home) -> Definitions:
     cards = load_cards([home.experiments])
     deepest = deepest_round(cards)
     return Definitions(
-        assets=[*round_assets(cards, deepest), results_asset(cards, deepest, home.reports)],
+        assets=[
+            *round_assets(cards, deepest),
+            results_asset(cards, deepest, home.reports),
+            *sweep_assets(cards, home.reports),
+        ],
         jobs=jobs(cards, deepest),
         resources={"compute": Compute(), "tracking": Tracking()},
         # All rounds of a replicate in one process: imports, data set and device are paid for once.

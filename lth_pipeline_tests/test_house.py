@@ -84,7 +84,9 @@ for module in pkgutil.walk_packages(lth_pipeline.lottery.__path__, "lth_pipeline
     importlib.import_module(module.name)
 from lth_pipeline.lottery.models import build
 from lth_pipeline.lottery.data import Data, Part
-from lth_pipeline.lottery.pruning import magnitude, masks
+from lth_pipeline.lottery.pruning import masks
+from lth_pipeline.lottery.pruning.prune import prune
+from lth_pipeline.lottery.pruning.scores import scores
 from lth_pipeline.lottery.training.schedule import Schedule
 from lth_pipeline.lottery.training.train import train
 images = torch.randn(64, 1, 2, 2, generator=torch.Generator().manual_seed(0))
@@ -93,7 +95,7 @@ model = build("mlp", (1, 2, 2), 2, widths=(8,), initialisation="glorot_normal")
 weights = model.initialise(torch.Generator().manual_seed(1))
 data = Data(part, part, part, (0.0,), (1.0,))
 trained = train(model, weights, None, data, Schedule("adam", 1e-2, 8, 20, 10), lambda purpose, number: number)
-mask = magnitude.prune_layerwise(trained.weights, masks.ones(model), {"fc1.weight": 16})
+mask = prune(masks.ones(model), lambda mask: scores("magnitude", mask, trained=trained.weights), {"fc1.weight": 16})
 assert masks.counts(mask)["fc1.weight"] == 16
 """
     subprocess.run([sys.executable, "-c", program], cwd=PROJECT, check=True)

@@ -8,6 +8,7 @@ from collections.abc import Collection
 import click
 
 from lth_pipeline.experiments import CardError, Experiment
+from lth_pipeline.experiments.sweeps import Sweep, sweeps
 from lth_pipeline.home import Home, HomeError, find_home
 from lth_pipeline.lottery.data import DataDirs, DataError
 from lth_pipeline.recipes import DeviceError, Store, StoreError, Workshop, load_cards
@@ -24,16 +25,28 @@ def data_dirs(home: Home) -> DataDirs:
     return DataDirs(home.data, home.cache, home.memory)
 
 
-def card_named(cards: Cards, name: str) -> Experiment:
+def named(cards: Cards, name: str) -> Experiment | Sweep:
+    """The experiment or the sweep of that name."""
+    found = sweeps(cards)
+    if name in found:
+        return found[name]
     if name not in cards:
-        raise no_such("experiment", name, cards)
+        # those of sweeps may be many: their cards are listed, they are only guessed
+        listed = sorted([*(card.name for card in cards.values() if card.sweep is None), *found])
+        raise no_such("experiment", name, listed, cards)
     return cards[name]
 
 
-def no_such(what: str, name: str, known: Collection[str]) -> click.ClickException:
+def members_of(chosen: Experiment | Sweep) -> tuple[str, ...]:
+    """The experiments of a sweep, or the one that it is."""
+    return chosen.members if isinstance(chosen, Sweep) else (chosen.name,)
+
+
+def no_such(what: str, name: str, known: Collection[str], more: Collection[str] = ()) -> click.ClickException:
+    """more: names to guess from, beside those that are listed."""
     from difflib import get_close_matches
 
-    close = get_close_matches(name, known, n=1)
+    close = get_close_matches(name, [*known, *more], n=1)
     guess = f" Did you mean {close[0]}?" if close else ""
     return click.ClickException(f"no {what} {name!r}.{guess} There are: {', '.join(known)}")
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import click
 
+from lth_pipeline.experiments.sweeps import Sweep
+
 
 @click.command()
 @click.argument("card")
@@ -16,24 +18,35 @@ import click
     show_default=True,
 )
 def results(card: str, form: str) -> None:
-    """What CARD has shown so far, by round and arm."""
-    from lth_pipeline.commands.common import card_named, places, workshop
+    """What CARD, an experiment or a sweep, has shown so far, by round and arm."""
+    from lth_pipeline.commands.common import members_of, named, places, workshop
     from lth_pipeline.commands.screen import results_on_screen
+    from lth_pipeline.commands.sweep_screen import comparison_on_screen
+    from lth_pipeline.orchestration import sweeps
     from lth_pipeline.orchestration.results import gathered
     from lth_pipeline.reports.table import results_table
     from lth_pipeline.tracking.runs import run_ids
     from lth_pipeline.tracking.tracker import open_tracker
 
     home, cards = places()
-    experiment = card_named(cards, card)
-    rows, _ = gathered(cards, card, workshop(home))
-    ids = run_ids(open_tracker(home.tracking_uri, home.mlflow, home.mlflow_ui), card) if rows else {}
-    frame = results_table(rows, ids)
+    chosen = named(cards, card)
+    shop = workshop(home)
+    of_each = {name: gathered(cards, name, shop)[0] for name in members_of(chosen)}
+    # the tracking store is made by the first run, not by a look
+    there = any(of_each.values())
+    tracker = open_tracker(home.tracking_uri, home.mlflow, home.mlflow_ui) if there else None
+    if isinstance(chosen, Sweep):
+        compared = sweeps.comparison(cards, chosen, of_each, tracker)
+        frame = compared.frame
+    else:
+        frame = results_table(of_each[card], run_ids(tracker, card) if there else {})
     if form == "csv":
         click.echo(frame.to_csv(index=False), nl=False)
     elif form == "json":
         click.echo(frame.to_json(orient="records", indent=1))
     elif frame.empty:
         click.echo(f"{card} has no results yet; run it: lth run {card}")
+    elif isinstance(chosen, Sweep):
+        comparison_on_screen(compared)
     else:
-        results_on_screen(experiment, frame)
+        results_on_screen(chosen, frame)

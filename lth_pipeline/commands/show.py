@@ -4,28 +4,40 @@ from __future__ import annotations
 
 import click
 
+from lth_pipeline.experiments.sweeps import Sweep
+
 
 @click.command()
 @click.argument("card", required=False)
 def show(card: str | None) -> None:
-    """Settings, ladder and cost of CARD, before anything runs; without CARD, every setting that a card may have."""
+    """Settings, ladder and cost of CARD, before anything runs; without CARD, every setting that a card may have.
+
+    Of a sweep: what is varied, its experiments and what all of them cost.
+    """
     if card is None:
         _show_all()
         return
     from rich.console import Console
     from rich.table import Table
 
-    from lth_pipeline.commands.common import card_named, data_dirs, places
+    from lth_pipeline.commands.common import data_dirs, named, places
+    from lth_pipeline.commands.cost import cost_of
     from lth_pipeline.commands.reading import reading_bar
     from lth_pipeline.experiments.flat import described
     from lth_pipeline.lottery.models import NETWORKS
+    from lth_pipeline.recipes import Chain
     from lth_pipeline.recipes.facts import facts_of, parts_of, title_of
     from lth_pipeline.recipes.ladder import ladder, model_of
     from lth_pipeline.recipes.ready import make_ready
 
     home, cards = places()
     dirs = data_dirs(home)
-    experiment = card_named(cards, card)
+    experiment = named(cards, card)
+    if isinstance(experiment, Sweep):
+        from lth_pipeline.commands.sweep_show import show_sweep
+
+        show_sweep(home, cards, experiment)
+        return
     with reading_bar(title_of(experiment.data)) as progress:
         make_ready(cards, card, dirs, progress, [home.experiments])
     console = Console()
@@ -60,15 +72,11 @@ def show(card: str | None) -> None:
     if experiment.pruning.scope == "global":
         console.print("·: decided by the global ranking, or not pruned", style="dim")
 
-    from_round = experiment.branch_of.round if experiment.branch_of else 0
-    trainings = experiment.replicates * sum(
-        1 if r == 0 else len(experiment.arms) for r in range(from_round, experiment.pruning.rounds + 1)
-    )
-    iterations = trainings * experiment.training.iterations
+    cost = cost_of(experiment, Chain(cards, card, 0, dirs))
     console.print(
-        f"\nCost: {trainings} trainings ({experiment.replicates} replicates) "
+        f"\nCost: {cost.trainings} trainings ({experiment.replicates} replicates) "
         f"of {experiment.training.iterations:,} iterations "
-        f"= {iterations:,} iterations, {iterations * experiment.training.batch_size:,} images"
+        f"= {cost.iterations:,} iterations, {cost.images:,} images"
     )
     console.print(f"Run it: lth run {card}", style="bold")
 

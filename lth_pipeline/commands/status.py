@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 
 import click
+
+from lth_pipeline.experiments.sweeps import Sweep, sweeps
 
 STATES = ("fresh", "stale", "missing", "left out")
 
@@ -13,56 +16,74 @@ STATES = ("fresh", "stale", "missing", "left out")
 @click.argument("card", required=False)
 @click.option("--stale", is_flag=True, help="list every asset that no longer follows from its inputs, all the way down")
 def status(card: str | None, stale: bool) -> None:
-    """How far the experiments are, and what is out of date."""
+    """How far the experiments are, and what is out of date. Of sweeps, a line for each experiment."""
     from rich.console import Console
     from rich.table import Table
 
-    from lth_pipeline.commands.common import card_named, places, workshop
+    from lth_pipeline.commands.common import members_of, named, places, workshop
+    from lth_pipeline.orchestration import sweeps as comparisons
     from lth_pipeline.orchestration.instance import close_dead_runs, open_instance
     from lth_pipeline.orchestration.partitions import deepest_round
-    from lth_pipeline.orchestration.status import experiment_status, read_records
+    from lth_pipeline.orchestration.status import AssetStatus, experiment_status, read_records
 
     home, cards = places()
-    if card:
-        card_named(cards, card)
-    deepest = deepest_round(cards)
+    chosen = named(cards, card) if card else None
+    names = members_of(chosen) if chosen else tuple(cards)
+    groups = [chosen] if isinstance(chosen, Sweep) else [] if chosen else list(sweeps(cards).values())
+    deepest, shop = deepest_round(cards), workshop(home)
     with open_instance(home) as instance:
         close_dead_runs(instance)
         recorded = read_records(instance, deepest)
-    shop = workshop(home)
-    begun = [name for name in cards if name == card or card is None]
-    found = [entry for name in begun for entry in experiment_status(cards, name, shop, recorded, deepest)]
-    console = Console()
+        found = [entry for name in names for entry in experiment_status(cards, name, shop, recorded, deepest)]
+        compared = [
+            AssetStatus(comparisons.NAME, sweep.name, None, None, *comparisons.state(cards, sweep, shop, instance))
+            for sweep in groups
+        ]
     if stale:
-        stale_ones = [entry for entry in found if entry.state == "stale"]
+        stale_ones = [entry for entry in (*found, *compared) if entry.state == "stale"]
         for entry in stale_ones:
             partition = entry.experiment if entry.replicate is None else f"{entry.experiment}|{entry.replicate}"
             click.echo(f"{partition}\t{entry.asset}\t{entry.why}")
         if not stale_ones:
             click.echo("Nothing is stale.")
         return
+    console = Console()
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in ("experiment", "replicate", "deepest round", *STATES):
         table.add_column(column, justify="left" if column == "experiment" else "right")
-    groups: dict[tuple[str, int | None], list] = {}
+    by_name: dict[str, list[AssetStatus]] = {name: [] for name in names}
     for entry in found:
-        groups.setdefault((entry.experiment, entry.replicate), []).append(entry)
-    idle = {name for name in begun if all(entry.state == "missing" for entry in found if entry.experiment == name)}
-    for (experiment, replicate), entries in groups.items():
-        if experiment in idle:
-            continue
-        counts = Counter(entry.state for entry in entries)
-        rounds = [entry.round for entry in entries if entry.round is not None and entry.state in ("fresh", "stale")]
-        label = "results" if replicate is None else str(replicate)
-        table.add_row(
-            experiment,
-            label,
-            str(max(rounds)) if rounds else "–",
-            *(str(counts[s]) for s in STATES),
-        )
+        by_name[entry.experiment].append(entry)
+    idle = [name for name, entries in by_name.items() if all(entry.state == "missing" for entry in entries)]
+    whole = {member: sweep for sweep in groups for member in sweep.members}
+    for name, entries in by_name.items():
+        if name in whole:
+            sweep = whole[name]
+            if name not in idle:
+                counted = {entry.replicate for entry in entries if entry.replicate is not None}
+                _add(table, name, f"{len(counted)} and results", entries)
+            if name == sweep.members[-1] and set(sweep.members) - set(idle):
+                _add(table, sweep.name, "comparison", [each for each in compared if each.experiment == sweep.name])
+        elif name not in idle:
+            for replicate in dict.fromkeys(entry.replicate for entry in entries):
+                label = "results" if replicate is None else str(replicate)
+                _add(table, name, label, [entry for entry in entries if entry.replicate == replicate])
     if table.row_count:
         console.print(table)
     if idle:
-        console.print(f"Not begun: {', '.join(sorted(idle))}", style="dim")
-    if any(entry.state == "stale" for entry in found):
+        console.print(f"Not begun: {', '.join(sorted(_short(idle, groups)))}", style="dim")
+    if any(entry.state == "stale" for entry in (*found, *compared)):
         console.print("lth status --stale lists what is stale and why; lth run CARD brings it up to date.")
+
+
+def _add(table, name: str, label: str, entries: Sequence) -> None:
+    counts = Counter(entry.state for entry in entries)
+    rounds = [entry.round for entry in entries if entry.round is not None and entry.state in ("fresh", "stale")]
+    table.add_row(name, label, str(max(rounds)) if rounds else "–", *(str(counts[state]) for state in STATES))
+
+
+def _short(idle: Sequence[str], groups: Sequence[Sweep]) -> list[str]:
+    """`idle` with a sweep's name in the place of its experiments where none of them has been begun."""
+    whole = [sweep for sweep in groups if set(sweep.members) <= set(idle)]
+    inside = {member for sweep in whole for member in sweep.members}
+    return [*(name for name in idle if name not in inside), *(sweep.name for sweep in whole)]

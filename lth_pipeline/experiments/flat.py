@@ -20,9 +20,10 @@ def flatten(content: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str,
 
 
 def described(experiment: Experiment) -> Iterator[tuple[str, str, str]]:
-    """(field, value, meaning) of every setting; the name and the description are not settings."""
-    for field, value, meaning in _fields(experiment, ""):
-        if field not in ("name", "description"):
+    """(field, value, meaning) of every setting; the name, the description and the place in a sweep are none."""
+    plain = experiment.model_copy(update={"sweep": None})
+    for field, value, meaning in _fields(plain, ""):
+        if field not in ("name", "description", "sweep"):
             yield field, value, meaning
 
 

@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from lth_pipeline.experiments.fields import FILLED_IN, MATRIX
 from lth_pipeline.experiments.settings import Experiment
 
 HEAD = """\
@@ -36,11 +37,20 @@ class Entry:
     source: str
 
 
+MATRIX_ENTRY = Entry(
+    MATRIX,
+    "for each setting that is varied: a list of values, or label: value; `variants`: label: partial card",
+    "none",
+    "a sweep: one experiment for each combination of the values (docs/sweeps.md)",
+    "",
+)
+
+
 def entries(settings: type[BaseModel] = Experiment, prefix: str = "") -> Iterator[Entry]:
     """Every setting, in the order of the cards; a group of settings is entered, not listed."""
     for name, field in settings.model_fields.items():
-        if prefix + name == "name":
-            continue  # of the file
+        if not prefix and name in FILLED_IN:
+            continue  # not a line of a card
         group = next((part for part in _parts(field.annotation) if _is_settings(part)), None)
         if group and field.is_required():
             yield from entries(group, f"{prefix}{name}.")
@@ -48,6 +58,8 @@ def entries(settings: type[BaseModel] = Experiment, prefix: str = "") -> Iterato
         yield Entry(prefix + name, _values(field), _default(field), field.description or "", _source(field))
         if group:
             yield from entries(group, f"{prefix}{name}.")
+    if not prefix:
+        yield MATRIX_ENTRY
 
 
 def page() -> str:

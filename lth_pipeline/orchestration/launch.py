@@ -1,4 +1,5 @@
-"""Real Dagster runs for `lth run`: one per replicate, side by side, each through all its rounds in one process."""
+"""Real Dagster runs for `lth run`, side by side: one per replicate, each through all its rounds in one process, and
+those that gather what they have shown."""
 
 from __future__ import annotations
 
@@ -30,21 +31,24 @@ class Task:
     log: Path  # takes what the process prints
     tags: dict[str, str] = field(default_factory=dict)
     run_config: dict[str, Any] = field(default_factory=dict)
+    after: tuple[str, ...] = ()  # partitions whose tasks must have ended before
+    begins: str = ""  # what its first training is: two tasks that begin alike had better not do so side by side
 
 
 def run_tasks(tasks: Sequence[Task], workers: int) -> Iterator[Event]:
     """Run `tasks` in at most `workers` processes; gives what they tell as it comes.
 
-    Events: ("row", …) and ("asset", …) of orchestration/progress.py, and for each task
-    ("done", {task, success, run_id, errors}). Left early (Ctrl-C), the workers are stopped and waited for.
+    Events: ("row", …) and ("asset", …) of orchestration/progress.py, each with the partition that it is of, and for
+    each task ("done", {task, success, run_id, errors}). Left early (Ctrl-C), the workers are stopped and waited for.
     """
     context = warm_up()
     queue = list(tasks)
     running: dict[Connection, Any] = {}
     try:
         while queue or running:
-            while queue and len(running) < workers:
-                running.update([_start(context, queue.pop(0))])
+            while len(running) < workers and (task := _next(queue, [task for task, _ in running.values()])):
+                queue.remove(task)
+                running.update([_start(context, task)])
             for connection in wait(list(running)):
                 try:
                     event = connection.recv()
@@ -65,6 +69,15 @@ def run_tasks(tasks: Sequence[Task], workers: int) -> Iterator[Event]:
                 yield event
     finally:
         _stop([process for _, process in running.values()])
+
+
+def _next(queue: Sequence[Task], running: Sequence[Task]) -> Task | None:
+    """The first task that may start. One that begins as a running one does comes after the others: once that one's
+    first training is in the store, it is only looked up."""
+    unfinished = {task.partition for task in (*queue, *running)}
+    ready = [task for task in queue if not unfinished & set(task.after)]
+    begun = {task.begins for task in running if task.begins}
+    return next((task for task in ready if task.begins not in begun), ready[0] if ready else None)
 
 
 def _stop(processes: list[Any]) -> None:
@@ -120,7 +133,7 @@ def _work(connection: Connection, task: Task, environment: dict[str, str]) -> No
 
     def tell(event: str, details: dict[str, Any]) -> None:
         try:
-            connection.send((event, details))
+            connection.send((event, {"partition": task.partition, **details}))
         except OSError:  # whoever started us is gone
             raise KeyboardInterrupt from None
 

@@ -1,8 +1,8 @@
-"""Partitions: experiment × replicate for the rounds, experiment for the results."""
+"""Partitions: experiment × replicate for the rounds, experiment for the results, sweep for their comparison."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from dagster import MultiPartitionKey, MultiPartitionsDefinition, StaticPartitionsDefinition
 
@@ -24,6 +24,10 @@ def replicates(cards: Mapping[str, Experiment]) -> int:
 
 def experiment_partitions(cards: Mapping[str, Experiment]) -> StaticPartitionsDefinition:
     return StaticPartitionsDefinition(list(cards))
+
+
+def sweep_partitions(names: Collection[str]) -> StaticPartitionsDefinition:
+    return StaticPartitionsDefinition(list(names))
 
 
 def replicate_partitions(cards: Mapping[str, Experiment]) -> MultiPartitionsDefinition:

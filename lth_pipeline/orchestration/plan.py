@@ -1,16 +1,46 @@
-"""What `lth run` has to do: the assets of each replicate that are missing, stale, or not in MLflow."""
+"""What `lth run` has to do: the assets of each replicate that are missing, stale, or not in MLflow, and the results."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dagster import DagsterInstance
 
 from lth_pipeline.experiments import Experiment
+from lth_pipeline.experiments.sweeps import Sweep
+from lth_pipeline.home import Home
+from lth_pipeline.orchestration import results, sweeps
+from lth_pipeline.orchestration.jobs import job_of
+from lth_pipeline.orchestration.launch import Task
+from lth_pipeline.orchestration.partitions import partition_key
 from lth_pipeline.orchestration.stages import asset_name
-from lth_pipeline.orchestration.status import AssetStatus, Recorded, begun, replicate_status
-from lth_pipeline.recipes import Workshop
+from lth_pipeline.orchestration.status import AssetStatus, Recorded, begun, replicate_status, results_status
+from lth_pipeline.recipes import Chain, Step, Workshop
 from lth_pipeline.tracking.runs import RunKey
 
 Plan = dict[int, list[AssetStatus]]
+LOCATION = "lth_pipeline.definitions"
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What `lth run` was asked for: `chosen`, and where its tasks write what they print."""
+
+    home: Home
+    cards: Mapping[str, Experiment]
+    chosen: Experiment | Sweep
+    workshop: Workshop
+    log: Path
+    recompute: bool = False
+
+    def task(self, job: str, partition: str, assets: tuple[str, ...], name: str, **more: Any) -> Task:
+        tags = {"lth/experiment": name, "lth/started_by": "lth run"}
+        if isinstance(self.chosen, Sweep):
+            tags["lth/sweep"] = self.chosen.name
+        return Task(LOCATION, job, partition, assets, self.home.dagster, self.log, tags, **more)
 
 
 def plan(
@@ -54,3 +84,42 @@ def _wanted(entry: AssetStatus, rounds: tuple[int, ...] | None, recompute: bool)
     # a round needs all above it but the controls, whose training leads nowhere
     is_control = entry.asset == asset_name("control", entry.round)
     return entry.state in ("missing", "stale") and entry.round < max(rounds) and not is_control
+
+
+def tasks(asked: Asked, todo: Mapping[str, Plan], recorded: Recorded, instance: DagsterInstance) -> list[Task]:
+    """A task for each replicate of each experiment, then those that gather what they have shown: of each experiment
+    once its replicates are done, and of the sweep at the end. todo: experiment -> its plan.
+    """
+    cards, reports = asked.cards, asked.home.reports
+    found, gathering = [], []
+    for name, planned in todo.items():
+        trainings = [_training(asked, name, replicate, entries) for replicate, entries in planned.items()]
+        found += trainings
+        fresh = not planned and results_status(cards, name, asked.workshop, recorded).state == "fresh"
+        if not (fresh and (reports / name / "results.csv").is_file()):
+            after = tuple(task.partition for task in trainings)
+            gathering.append(asked.task("gather_results", name, (results.NAME,), name, after=after))
+            found.append(gathering[-1])
+    if isinstance(asked.chosen, Sweep):
+        name = asked.chosen.name
+        fresh = not gathering and sweeps.state(cards, asked.chosen, asked.workshop, instance)[0] == "fresh"
+        if not (fresh and (reports / name / sweeps.TABLE).is_file()):
+            after = tuple(task.partition for task in gathering)
+            found.append(asked.task(sweeps.JOB, name, (sweeps.NAME,), name, after=after))
+    return found
+
+
+def _training(asked: Asked, name: str, replicate: int, entries: list[AssetStatus]) -> Task:
+    job = job_of(asked.cards, name, max(entry.round for entry in entries))
+    begins = ""
+    if isinstance(asked.chosen, Sweep):
+        begins = _first_training(asked.workshop.chain(asked.cards, name, replicate))
+    config = {"resources": {"compute": {"config": {"recompute": True}}}} if asked.recompute else {}
+    assets = tuple(entry.asset for entry in entries)
+    return asked.task(job, partition_key(name, replicate), assets, name, run_config=config, begins=begins)
+
+
+def _first_training(chain: Chain) -> str:
+    """What the dense training is made of, the same for two experiments that share it."""
+    recipes = [chain.recipe(step, lambda _: "") for step in (Step("initial_weights"), chain.main(0))]
+    return "" if None in recipes else ".".join(recipe.id for recipe in recipes)

@@ -3,7 +3,6 @@
 # No `from __future__ import annotations`: Dagster reads the types of an asset's arguments at run time.
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
 
 from dagster import (
     AssetExecutionContext,
@@ -16,13 +15,14 @@ from dagster import (
 )
 
 from lth_pipeline.experiments import Experiment
-from lth_pipeline.orchestration import trainings
+from lth_pipeline.orchestration import trainings, transfers
 from lth_pipeline.orchestration.checks import CHECKS, check_specs, left_out, run_checks
+from lth_pipeline.orchestration.metadata import origin_metadata, round_to, training_metadata
 from lth_pipeline.orchestration.partitions import replicate_partitions
 from lth_pipeline.orchestration.progress import tell
 from lth_pipeline.orchestration.resources import Compute, Tracking
 from lth_pipeline.orchestration.stages import Stage, all_stages, asset_name, combined, group_name
-from lth_pipeline.recipes import Chain, Product, Step, Workshop
+from lth_pipeline.recipes import Chain, Workshop
 from lth_pipeline.recipes.recipe import CODE
 
 POOL = "device"  # at most so many runs at once hold a device: Deployment > Concurrency
@@ -68,12 +68,16 @@ def _asset(cards, stage: Stage, round: int, partitions) -> AssetsDefinition:
 
 
 def diverged_above(chain: Chain, workshop: Workshop, round: int) -> str | None:
-    """Why there can be no mask in `round`: what it would be pruned from diverged. None where it did not."""
-    before = chain.main(round - 1)
+    """Why `round` can be nothing: what it would be made from diverged. None where it did not."""
+    if not chain.needs_trained(round):
+        return None
+    before = chain.pruned_from(round)
     at = workshop.make(chain, before).facts.get("diverged_at")
     if at is None:
         return None
-    return f"the training of round {round - 1} ({before.arm}) diverged at iteration {at:,}: there is nothing to prune"
+    return (
+        f"the training of round {before.round} ({before.arm}) diverged at iteration {at:,}: there is nothing to prune"
+    )
 
 
 @contextmanager
@@ -104,73 +108,23 @@ def _materialise(
     if stage.trains:
         done = [trainings.train(context, compute, tracking, chain, step) for step in steps]
         products = {trained.step: trained.product for trained in done}
-        metadata = _training_metadata(tracking, chain, done)
+        metadata = training_metadata(tracking, chain, done)
     else:
         products = {step: workshop.make(chain, step, fresh=compute.recompute) for step in steps}
         metadata = {}
     checks = run_checks(stage, round, workshop, chain, products)
     held = all(check.passed for check in checks if check.check_name in CHECKS.get(stage.name, {}))
     recipe = combined([product.recipe.id for product in products.values()])
+    weights, density = trainings.size(workshop, chain, round)
     return MaterializeResult(
         data_version=DataVersion(combined([product.version for product in products.values()])),
         tags={RECIPE_TAG: recipe if held else CHECK_FAILED},
         metadata={
-            "density": MetadataValue.float(round_to(chain.rung(round).density, 6)),
-            "weights": MetadataValue.int(chain.rung(round).weights),
+            "density": MetadataValue.float(round_to(density, 6)),
+            "weights": MetadataValue.int(weights),
             **metadata,
-            **_origin_metadata(chain, products, round),
+            **origin_metadata(chain, products, round),
+            **transfers.metadata(context, chain, workshop, stage, round),
         },
         check_results=checks,
     )
-
-
-def round_to(value: float, digits: int) -> float:
-    return float(f"{value:.{digits}f}")
-
-
-def _training_metadata(tracking: Tracking, chain: Chain, done: list[trainings.Trained]) -> dict[str, Any]:
-    from lth_pipeline.reports.drawing import markdown_picture
-
-    if not done:
-        return {"controls": MetadataValue.text("none: this card's arms are the ticket alone")}
-    shown: dict[str, Any] = {}
-    for trained in done:
-        prefix = "" if len(done) == 1 else f"{trained.step.arm}: "
-        facts = trained.facts
-        shown |= {
-            f"{prefix}test accuracy at early stop": MetadataValue.float(
-                round_to(facts["test_accuracy_at_early_stop"], 6)
-            ),
-            f"{prefix}test accuracy at end": MetadataValue.float(round_to(facts["test_accuracy_at_end"], 6)),
-            f"{prefix}train accuracy at end": MetadataValue.float(round_to(facts["train_accuracy_at_end"], 6)),
-            f"{prefix}early-stop iteration": MetadataValue.int(facts["early_stop_iteration"]),
-            **(
-                {f"{prefix}diverged at iteration": MetadataValue.int(facts["diverged_at"])}
-                if "diverged_at" in facts
-                else {}
-            ),
-            f"{prefix}seconds": MetadataValue.float(round_to(facts["seconds"], 3)),
-            f"{prefix}iterations a second": MetadataValue.float(round_to(facts["iterations_per_second"], 1)),
-            f"{prefix}MLflow run": MetadataValue.url(tracking.tracker().run_url(chain.name, trained.run_id)),
-        }
-    picture = trainings.joint_picture(chain, done)
-    return {**shown, "learning curve": MetadataValue.md(markdown_picture(picture, "learning curve"))}
-
-
-def _origin_metadata(chain: Chain, products: dict[Step, Product], round: int) -> dict[str, Any]:
-    owner = chain.owner(round).name
-    came = []
-    for product in products.values():
-        if product.computed:
-            again = {None: "", True: ", again, with the same bits", False: ", again, with OTHER bits"}[
-                product.same_bits
-            ]
-            came.append(f"computed{again}")
-        else:
-            came.append(f"found in the store: made for {trainings.origin(product)}")
-    metadata = {"came from": MetadataValue.text("; ".join(came) or "nothing to make")}
-    if owner != chain.name:
-        metadata["branch"] = MetadataValue.text(f"round {round} is taken over from {owner}")
-    if products:
-        metadata["data version"] = MetadataValue.text(combined([product.version for product in products.values()]))
-    return metadata

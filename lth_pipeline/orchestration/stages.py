@@ -35,10 +35,10 @@ FIRST_ROUND = (
     ),
     Stage(
         "rewind_weights",
-        "The weights that tickets return to: θ₀, or those of iteration k of the dense training (card: `rewind`).",
+        "The weights that tickets return to: θ₀, those of iteration k of the dense training (card: `rewind`), or those "
+        "that a ticket from elsewhere has (card: `ticket_from`). Nothing where trained weights are kept.",
         lambda r: [("initial_weights", 0)],
-        # the card's last round is its own, also where it is a branch
-        lambda chain, r: [chain.rewind_weights(chain.cards[chain.name].pruning.rounds)],
+        lambda chain, r: _rewound(chain),
     ),
     Stage(
         "trained",
@@ -52,13 +52,13 @@ FIRST_ROUND = (
 LATER_ROUNDS = (
     Stage(
         "mask",
-        "Which weights survive: the trained network of the round before, pruned by magnitude and by count.",
+        "Which weights survive, by the card's criterion and by count; `made from` in its metadata says of what.",
         lambda r: [("trained", r - 1), *([("mask", r - 1)] if r > 1 else [])],
         lambda chain, r: [Step("mask", r)],
     ),
     Stage(
         "ticket",
-        "mask ⊙ the weights at the rewind point.",
+        "mask ⊙ the weights at the rewind point; without rewinding, ⊙ the trained weights.",
         lambda r: [("mask", r), ("rewind_weights", 0)],
         lambda chain, r: [Step("ticket", r)],
     ),
@@ -71,12 +71,18 @@ LATER_ROUNDS = (
     ),
     Stage(
         "control",
-        "What the ticket is held against: the card's controls, trained. reinit is the same mask on fresh weights.",
-        lambda r: [("mask", r)],
-        lambda chain, r: [Step("trained", r, arm) for arm in chain.arms(r) if arm != "ticket"],
+        "What the ticket is held against, trained: the card's other arms. reinit is the same mask on fresh weights.",
+        lambda r: [("mask", r), ("ticket", r)],
+        lambda chain, r: [step for step in chain.trainings(r) if step.arm != "ticket"],
         trains=True,
     ),
 )
+
+
+def _rewound(chain: Chain) -> list[Step]:
+    """The card's last round is its own, also where it is a branch."""
+    last = chain.cards[chain.name].pruning.rounds
+    return [chain.rewind_weights(last)] if chain.owner(last).rewind.mode == "weights" else []
 
 
 def stages(round: int) -> tuple[Stage, ...]:

@@ -18,7 +18,7 @@ from lth_pipeline.orchestration import results
 from lth_pipeline.orchestration.partitions import partition_key
 from lth_pipeline.orchestration.rounds import CHECK_FAILED, RECIPE_TAG
 from lth_pipeline.orchestration.stages import Stage, all_stages, asset_name, combined
-from lth_pipeline.recipes import Chain, Workshop
+from lth_pipeline.recipes import Chain, Step, Workshop
 from lth_pipeline.recipes.facts import known_facts
 from lth_pipeline.recipes.workshop import Seen
 
@@ -66,24 +66,33 @@ def replicate_status(
     partition = partition_key(chain.name, chain.replicate)
     statuses: dict[str, AssetStatus] = {}
     seen: Seen = {}
-    diverged: int | None = None
+    out: set[int] = set()  # rounds that cannot be, because what they would be made from diverged
     for stage, round in all_stages(deepest):
         name = asset_name(stage.name, round)
         tags = recorded[name].get(partition)
         if tags is None and round > through:
             continue
         state, why = ("missing", "") if tags is None else _state(stage, round, chain, workshop, tags, statuses, seen)
-        if diverged is not None and round > diverged and state != "fresh":
+        if stage.name == "mask" and _is_out(chain, round, workshop, seen, out):
+            out.add(round)
+        if round in out and state != "fresh":
             state, why = "left out", ""
         if state == "fresh" and logged is not None and stage.trains:
             made = ((step, workshop.look_up(chain, step, seen).version) for step in stage.steps(chain, round))
             if not all((chain.replicate, round, step.arm, version) in logged for step, version in made):
                 state = "unlogged"
-        if stage.name == "trained" and state in ("fresh", "unlogged"):
-            product = workshop.look_up(chain, chain.main(round), seen)
-            diverged = round if diverged is None and "diverged_at" in product.facts else diverged
         statuses[name] = AssetStatus(name, chain.name, chain.replicate, round, state, why)
     return list(statuses.values())
+
+
+def _is_out(chain: Chain, round: int, workshop: Workshop, seen: Seen, out: Container[int]) -> bool:
+    if chain.needs_trained(round):
+        before = chain.pruned_from(round)
+        product = workshop.look_up(chain, before, seen)
+        if before.round in out or (product and "diverged_at" in product.facts):
+            return True
+    reads_mask = chain.inputs(Step("mask", round)).get("mask")
+    return bool(reads_mask and not reads_mask.of and reads_mask.round in out)
 
 
 def results_status(cards, name: str, workshop: Workshop, recorded: Recorded) -> AssetStatus:

@@ -10,6 +10,7 @@ from typing import Any
 from dagster import AssetExecutionContext
 
 from lth_pipeline.experiments.flat import flatten
+from lth_pipeline.orchestration import transfers
 from lth_pipeline.orchestration.progress import Narrator, tell
 from lth_pipeline.orchestration.resources import Compute, Tracking
 from lth_pipeline.recipes import Chain, Product, Step, Workshop
@@ -21,7 +22,8 @@ NOT_PARAMS = {"name", "description", "quick", "based_on", "branch_of", "replicat
 
 @dataclass(frozen=True)
 class Trained:
-    """product and its run in MLflow; rows of the learning curve, drawn; facts of the training and its mask."""
+    """product and its run in MLflow; rows of the learning curve, drawn; facts of the training and its mask; of a dense
+    training that was followed, the distances of its masks, drawn."""
 
     step: Step
     product: Product
@@ -29,6 +31,16 @@ class Trained:
     rows: list[dict[str, float]]
     facts: dict[str, Any]
     picture: bytes
+    distances: bytes | None = None
+
+
+def size(workshop: Workshop, chain: Chain, round: int) -> tuple[int, float]:
+    """(weights left, density) of a round: of the ladder, or of the mask where only that can tell."""
+    rung = chain.rung(round)
+    if rung.weights is not None:
+        return rung.weights, rung.density
+    facts = workshop.make(chain, Step("mask", round)).facts
+    return facts["weights"], facts["density"]
 
 
 def train(context: AssetExecutionContext, compute: Compute, tracking: Tracking, chain: Chain, step: Step) -> Trained:
@@ -38,7 +50,7 @@ def train(context: AssetExecutionContext, compute: Compute, tracking: Tracking, 
 
     workshop, tracker = compute.workshop(), tracking.tracker()
     description = chain.cards[chain.name].description
-    about = Training(chain.name, description, chain.replicate, step.round, step.arm)
+    about = Training(chain.name, description, chain.replicate, step.round, step.arm, step.draw)
     recipe = workshop.recipe(chain, step)
     logger = Logger(tracker, about, {**_lineage(context, tracking, chain, step, workshop), "lth.recipe": recipe.id})
     watching = workshop.on_row
@@ -52,7 +64,7 @@ def train(context: AssetExecutionContext, compute: Compute, tracking: Tracking, 
     workshop.on_row = on_row
     try:
         if compute.recompute and step.arm not in ("dense", "ticket"):
-            workshop.make(chain, chain.inputs(step)["weights"], fresh=True)  # a control's fresh weights are its own
+            workshop.make(chain, chain.begin(step), fresh=True)  # a control's own weights, or mask
         product = workshop.make(chain, step, fresh=compute.recompute)
         return _logged(workshop, tracker, chain, step, product, logger)
     except BaseException:
@@ -69,9 +81,11 @@ def watch(context: AssetExecutionContext, chain: Chain) -> OnRow:
     narrators: dict[Step, Narrator] = {}
 
     def on_row(of: Step, row: dict[str, float], total: int) -> None:
-        told = f"{chain.name}, replicate {chain.replicate}, {of}"
+        told = f"{'' if of.of else chain.name + ', '}replicate {chain.replicate}, {of}"
         narrators.setdefault(of, Narrator(context.log.info, told)).row(row["iteration"], total)
-        tell("row", replicate=chain.replicate, round=of.round, arm=of.arm, iteration=row["iteration"], total=total)
+        if not of.of:  # another experiment's rounds are not among those that are waited for
+            place = {"replicate": chain.replicate, "round": of.round, "arm": of.arm, "draw": of.draw}
+            tell("row", **place, iteration=row["iteration"], total=total)
 
     return on_row
 
@@ -83,17 +97,15 @@ def reading(context: AssetExecutionContext) -> Callable[[int, int], None]:
 
 
 def _logged(workshop: Workshop, tracker, chain: Chain, step: Step, product: Product, logger) -> Trained:
-    from lth_pipeline.recipes.steps import rows_of
+    from lth_pipeline.recipes.artifacts import rows_of
     from lth_pipeline.tracking.runs import find_current
 
-    facts = {
-        **product.facts,
-        "density": chain.rung(step.round).density,
-        "weights": chain.rung(step.round).weights,
-    }
+    weights, density = size(workshop, chain, step.round)
+    facts = {"density": density, "weights": weights, **product.facts}  # a small dense network has its own
     tensors = workshop.store.load(product.version)
     rows = rows_of(tensors)
-    drawn = picture(chain, step, {step.arm: rows}, {step.arm: facts})
+    drawn = picture(chain, [(step, rows, facts)], density)
+    distances = _distances(chain, step, tensors, facts)
     run_id = None if product.computed else find_current(tracker, logger.training, product.version)
     if run_id is None:
         made_by = product.record["made_by"]
@@ -104,11 +116,29 @@ def _logged(workshop: Workshop, tracker, chain: Chain, step: Step, product: Prod
             logger.tags["lth.reused_from"] = origin(product)
             if made_by.get("mlflow_run"):
                 logger.tags["lth.reused_from_run"] = made_by["mlflow_run"]
-        files = _files(workshop, chain, step, product, tensors, rows, facts, logger.tags)
-        run_id = logger.finish(
-            rows, facts, {**_params(chain, step), **_data_params(facts)}, {**files, "learning_curve.png": drawn}
-        )
-    return Trained(step, product, run_id, rows, facts, drawn)
+        files = {
+            **_files(workshop, chain, step, product, tensors, rows, facts, logger.tags),
+            "learning_curve.png": drawn,
+        }
+        if distances:
+            files["mask_distance.png"] = distances
+        params = {**_params(chain, step), "density": facts["density"], **_data_params(facts)}
+        run_id = logger.finish(rows, facts, params, files)
+    return Trained(step, product, run_id, rows, facts, drawn, distances)
+
+
+def _distances(chain: Chain, step: Step, tensors, facts: dict[str, Any]) -> bytes | None:
+    """The heat map of the distances between the masks on the way, as PNG; None where they were not followed."""
+    from lth_pipeline.recipes.artifacts import distances_of
+
+    found = distances_of(tensors)
+    if found is None:
+        return None
+    from lth_pipeline.reports.drawing import png
+    from lth_pipeline.reports.mask_distance import mask_distances
+
+    head = f"{chain.name} · replicate {chain.replicate}"
+    return png(mask_distances(*found, facts["early_bird_iteration"], head, notes(chain, facts, step.arm)))
 
 
 def origin(product: Product) -> str:
@@ -125,20 +155,17 @@ def joint_picture(chain: Chain, trainings: list[Trained]) -> bytes:
     """The learning curves of one asset as PNG."""
     if len(trainings) == 1:
         return trainings[0].picture
-    curves, facts = ({t.step.arm: getattr(t, name) for t in trainings} for name in ("rows", "facts"))
-    return picture(chain, trainings[0].step, curves, facts)
+    return picture(chain, [(t.step, t.rows, t.facts) for t in trainings], trainings[0].facts["density"])
 
 
-def picture(
-    chain: Chain, step: Step, curves: dict[str, list[dict[str, float]]], facts: dict[str, dict[str, Any]]
-) -> bytes:
-    """Learning curves by arm as PNG. step: any of theirs, for the title."""
+def picture(chain: Chain, curves: list[tuple[Step, list[dict[str, float]], dict[str, Any]]], density: float) -> bytes:
+    """Learning curves of one round as PNG."""
     from lth_pipeline.reports.drawing import png
     from lth_pipeline.reports.learning_curve import learning_curve
 
-    stops = {arm: facts[arm]["early_stop_iteration"] for arm in curves}
-    said = [note for arm in curves for note in notes(chain, facts[arm], arm)]
-    return png(learning_curve(curves, stops, title(chain, step), list(dict.fromkeys(said))))
+    drawn = [(step.arm, rows, facts["early_stop_iteration"]) for step, rows, facts in curves]
+    said = [note for step, _, facts in curves for note in notes(chain, facts, step.label)]
+    return png(learning_curve(drawn, title(chain, curves[0][0], density), list(dict.fromkeys(said))))
 
 
 def notes(chain: Chain, facts: dict[str, Any], arm: str) -> list[str]:
@@ -150,9 +177,8 @@ def notes(chain: Chain, facts: dict[str, Any], arm: str) -> list[str]:
     return quick + ([f"{arm} diverged: loss not finite at iteration {at:,}"] if at is not None else [])
 
 
-def title(chain: Chain, step: Step) -> str:
-    density = 100 * chain.rung(step.round).density
-    return f"{chain.name} · replicate {chain.replicate} · round {step.round} · {density:.1f} %"
+def title(chain: Chain, step: Step, density: float) -> str:
+    return f"{chain.name} · replicate {chain.replicate} · round {step.round} · {100 * density:.1f} %"
 
 
 def _lineage(context, tracking: Tracking, chain: Chain, step: Step, workshop: Workshop) -> dict[str, str]:
@@ -168,13 +194,13 @@ def _lineage(context, tracking: Tracking, chain: Chain, step: Step, workshop: Wo
     owner = chain.owner(step.round)
     if owner.name != chain.name:
         tags["lth.round_of"] = owner.name
-    if step.round:
-        before = chain.main(step.round - 1)
+    if step.round and chain.needs_trained(step.round):
+        before = chain.pruned_from(step.round)
         about = Training(chain.name, "", chain.replicate, before.round, before.arm)
         source = find_current(tracking.tracker(), about, workshop.make(chain, before).version)
         if source:
             tags["lth.mask_from_run"] = source
-    return tags
+    return tags | transfers.tags(tracking.tracker(), chain, workshop, step)
 
 
 def _params(chain: Chain, step: Step) -> dict[str, Any]:
@@ -185,7 +211,7 @@ def _params(chain: Chain, step: Step) -> dict[str, Any]:
         "replicate": chain.replicate,
         "round": step.round,
         "arm": step.arm,
-        "density": chain.rung(step.round).density,
+        **({"draw": step.draw} if step.draw else {}),
     }
 
 
@@ -200,14 +226,18 @@ def _data_params(facts: dict[str, Any]) -> dict[str, str]:
 
 def _files(workshop, chain: Chain, step: Step, product: Product, tensors, rows, facts, tags) -> dict[str, bytes]:
     """The artifacts of a run, by file name."""
+    import torch
     from safetensors.torch import save
 
     from lth_pipeline.lottery.pruning import masks
-    from lth_pipeline.recipes.steps import weights_of
+    from lth_pipeline.recipes.artifacts import weights_of
     from lth_pipeline.reports.learning_curve import curve_csv
     from lth_pipeline.reports.summary import summary
 
-    mask = workshop.store.load(product.recipe.inputs["mask"]) if step.round else masks.ones(chain.model(0))
+    trained = weights_of(tensors)
+    under = product.recipe.inputs.get("mask")
+    whole = {layer.weight: torch.ones_like(trained[layer.weight], dtype=torch.bool) for layer in chain.model(0).layers}
+    mask = workshop.store.load(under) if under else whole
     sizes = {name: tensor.numel() for name, tensor in mask.items()}
     layers = {name: (count, sizes[name]) for name, count in masks.counts(mask).items()}
     links = {
@@ -221,10 +251,11 @@ def _files(workshop, chain: Chain, step: Step, product: Product, tensors, rows, 
         links["not trained again, reused from"] = (
             f"{tags['lth.reused_from']} (MLflow run `{tags.get('lth.reused_from_run', 'none')}`)"
         )
-    head = title(chain, step)
+    links |= {text: target for text, target in transfers.links(tags)}
+    head = title(chain, step, facts["density"])
     return {
         "mask.safetensors": save(mask),
-        "weights.safetensors": save(weights_of(tensors)),
+        "weights.safetensors": save(trained),
         "learning_curve.csv": curve_csv(rows).encode(),
-        "summary.md": summary(head, step.arm, facts, layers, links, notes(chain, facts, step.arm)).encode(),
+        "summary.md": summary(head, step.arm, facts, layers, links, notes(chain, facts, step.label)).encode(),
     }

@@ -8,9 +8,10 @@ tenth = workshop.make(Chain(cards, "digits", replicate=0), Step("trained", 8, "t
 tenth.record["facts"]["test_accuracy_at_end"], workshop.store.load(tenth.version)
 """
 
-from lth_pipeline.recipes.chain import Chain, Step
+from lth_pipeline.recipes.chain import Chain
 from lth_pipeline.recipes.check import load_cards
 from lth_pipeline.recipes.errors import DeviceError, StoreError
+from lth_pipeline.recipes.step import Step
 from lth_pipeline.recipes.store import Store
 from lth_pipeline.recipes.workshop import Product, Workshop
 

@@ -3,36 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any
 
 from lth_pipeline.experiments import Experiment
-from lth_pipeline.experiments.settings import DataSettings
 from lth_pipeline.lottery.data import DataDirs, Facts
+from lth_pipeline.lottery.errors import PruningError
 from lth_pipeline.lottery.models import Model
+from lth_pipeline.lottery.pruning.criteria import CRITERIA
+from lth_pipeline.recipes import identity
 from lth_pipeline.recipes.facts import facts_of, known_facts
 from lth_pipeline.recipes.ladder import Rung, climb, model_of
 from lth_pipeline.recipes.lineage import owner
 from lth_pipeline.recipes.recipe import Recipe
-
-
-@dataclass(frozen=True)
-class Step:
-    """One thing to make.
-
-    kind: "initial_weights", "rewind_weights", "mask", "ticket", "reinit" (fresh weights under the mask) or
-        "trained".
-    arm: of "trained" only: "dense" in round 0, then "ticket" or a control.
-    iteration: of "rewind_weights" only: the rewind point.
-    """
-
-    kind: str
-    round: int = 0
-    arm: str = ""
-    iteration: int = 0
-
-    def __str__(self) -> str:
-        return f"round {self.round} {self.arm + ' ' if self.arm else ''}{self.kind.replace('_', ' ')}"
+from lth_pipeline.recipes.rewinding import rewind_iteration
+from lth_pipeline.recipes.step import DRAWN, MASKED, ON_REWOUND, Step
+from lth_pipeline.recipes.transfer import carried
 
 
 class Chain:
@@ -44,103 +28,181 @@ class Chain:
     def __init__(self, cards: Mapping[str, Experiment], name: str, replicate: int, dirs: DataDirs | None = None):
         self.cards, self.name, self.replicate, self.dirs = cards, name, replicate, dirs
         self._rungs: list[Rung] = []
+        self._end: PruningError | None = None  # below the last rung that can be counted
         self._climb = climb(cards, name, dirs)
         self._facts: dict[str, Facts] = {}
+        self._others: dict[str, Chain] = {}
+
+    def other(self, name: str) -> Chain:
+        """The same replicate of another experiment."""
+        if name not in self._others:
+            self._others[name] = Chain(self.cards, name, self.replicate, self.dirs)
+        return self._others[name]
 
     def owner(self, round: int) -> Experiment:
         """The experiment whose settings hold in `round`."""
         return owner(self.cards, self.name, round)
 
-    def arms(self, round: int) -> tuple[str, ...]:
-        """What is trained in `round`."""
-        return ("dense",) if round == 0 else self.owner(round).arms
+    def trainings(self, round: int) -> list[Step]:
+        """What is trained in `round`: dense, or every arm of the card, those drawn at random as often as it says."""
+        if round == 0:
+            return [self.main(0)]
+        experiment = self.owner(round)
+        return [
+            Step("trained", round, arm, draw=draw)
+            for arm in experiment.arms
+            for draw in range(experiment.draws if arm in DRAWN else 1)
+        ]
 
     def main(self, round: int) -> Step:
-        """The training that the next round's mask is pruned from."""
-        return Step("trained", round, "dense" if round == 0 else "ticket")
+        """The training of the dense network, or of the ticket."""
+        return Step("trained", round, "ticket" if round else "dense")
+
+    def pruned_from(self, round: int) -> Step:
+        """The training whose end the mask of `round` and, without rewinding, its ticket come from."""
+        return self.main(0 if self.owner(round).pruning.mode == "one_shot" else round - 1)
+
+    def needs_trained(self, round: int) -> bool:
+        """Whether `round` is made of a trained network: without one there is neither its mask nor its ticket."""
+        experiment = self.owner(round)
+        by_training = not self.takes_ticket(round) and "trained" in CRITERIA[experiment.pruning.criterion].reads
+        return by_training or experiment.rewind.mode != "weights"
+
+    def takes_ticket(self, round: int) -> bool:
+        """Whether the mask of `round` was found by another experiment."""
+        return round == 1 and self.owner(1).ticket_from is not None
+
+    def is_early(self, step: Step) -> bool:
+        """Whether `step` is a dense training that is followed for the iteration at which its mask settles."""
+        return step.kind == "trained" and step.round == 0 and self.owner(0).find_early
 
     def rewind_weights(self, round: int) -> Step:
-        """The weights that the ticket of `round` returns to."""
-        iteration = self.owner(round).rewind.iteration
+        """The weights that the ticket of `round` returns to, where it is rewound."""
+        experiment = self.owner(round)
+        if experiment.ticket_from and experiment.ticket_from.weights == "source":
+            return Step("transferred_weights")
+        iteration = rewind_iteration(experiment, self.dirs)
         return Step("rewind_weights", iteration=iteration) if iteration else Step("initial_weights")
+
+    def ticket_weights(self, round: int) -> Step:
+        """The weights that the mask of `round` is laid on."""
+        rewound = self.owner(round).rewind.mode == "weights"
+        return self.rewind_weights(round) if rewound else self.pruned_from(round)
+
+    def mask(self, step: Step) -> Step | None:
+        """The mask that a training, or what it starts from, is under; None where the network is dense."""
+        if step.round == 0 or step.arm == "dense_small":
+            return None
+        if step.arm in MASKED:
+            return Step("mask", step.round, step.arm, draw=step.draw)
+        return Step("mask", step.round)
+
+    def begin(self, step: Step) -> Step:
+        """What a training starts from."""
+        if step.round == 0:
+            return Step("initial_weights")
+        kind = "ticket" if step.arm == "ticket_distilled" else step.arm
+        return Step(kind, step.round, step.arm if step.arm in MASKED else "", draw=step.draw)
 
     def inputs(self, step: Step) -> dict[str, Step]:
         """{name: step} of what `step` reads, data sets aside."""
+        mask = {"mask": Step("mask", step.round)}
         match step.kind:
             case "initial_weights":
                 return {}
             case "rewind_weights":
                 return {"weights": Step("initial_weights")}
+            case "transferred_weights":
+                return {"weights": Step("initial_weights"), "source": self._source()}
+            case "mask" if step.arm:
+                return mask
+            case "mask" if self.takes_ticket(step.round):
+                origin = self.owner(1).ticket_from
+                return {"mask": Step("mask", origin.round, of=origin.experiment)}
             case "mask":
-                before = {"mask": Step("mask", step.round - 1)} if step.round > 1 else {}
-                return {"weights": self.main(step.round - 1), **before}
+                return self._pruned(step.round)
             case "ticket":
-                return {"mask": Step("mask", step.round), "weights": self.rewind_weights(step.round)}
-            case "reinit":
-                return {"mask": Step("mask", step.round)}
-            case "trained" if step.round == 0:
-                return {"weights": Step("initial_weights")}
+                return {**mask, "weights": self.ticket_weights(step.round)}
+            case "reinit" | "dense_small":
+                return mask
+            case "reinit_same_sign":
+                return {**mask, "ticket": Step("ticket", step.round)}
+            case "random_mask" | "shuffled_mask":
+                rewound = self.owner(step.round).rewind.mode == "weights"
+                weights = self.rewind_weights(step.round) if rewound else self.main(0)
+                return {"mask": self.mask(step), "weights": weights}
             case "trained":
-                return {"weights": Step(step.arm, step.round), "mask": Step("mask", step.round)}
+                under = self.mask(step)
+                teacher = {"teacher": self.main(0)} if step.arm == "ticket_distilled" else {}
+                return {"weights": self.begin(step), **({"mask": under} if under else {}), **teacher}
         raise ValueError(f"no step {step.kind!r}")
+
+    def _source(self) -> Step:
+        origin = self.owner(1).ticket_from
+        step = self.other(origin.experiment).ticket_weights(origin.round)
+        return Step(step.kind, step.round, step.arm, step.iteration, of=origin.experiment)
+
+    def _pruned(self, round: int) -> dict[str, Step]:
+        pruning = self.owner(round).pruning
+        reads = CRITERIA[pruning.criterion].reads
+        first = 1 if self.takes_ticket(1) else 0  # the last round that one_shot does not prune anew
+        before = round - 1 if pruning.mode == "iterative" else first
+        return {
+            **({"weights": self.pruned_from(round)} if "trained" in reads else {}),
+            **({"initial": Step("initial_weights")} if "initial" in reads else {}),
+            **({"mask": Step("mask", before)} if before else {}),
+        }
 
     def recipe(self, step: Step, version_of: Callable[[Step], str | None]) -> Recipe | None:
         """The recipe of `step`, given its inputs' data versions; None while one of them, or the data, is not known."""
-        if known_facts(self.owner(step.round).data, self.dirs) is None:
+        if known_facts(self.owner(step.round).data, self.dirs) is None or not self._can_count(step.round):
             return None
         versions = {name: version_of(source) for name, source in self.inputs(step).items()}
         if None in versions.values():
             return None
-        if step.kind in ("trained", "rewind_weights"):
+        if step.kind in ("trained", "rewind_weights") or self.looks_at_examples(step):
             versions["data"] = self.facts(step.round).digest
-        return Recipe(step.kind, self._settings(step), versions)
+        return Recipe(step.kind, identity.settings(self, step), versions)
+
+    def looks_at_examples(self, step: Step) -> bool:
+        """Whether `step` is a mask by a criterion that training examples go into."""
+        own = step.kind == "mask" and not step.arm and not self.takes_ticket(step.round)
+        return own and "examples" in CRITERIA[self.owner(step.round).pruning.criterion].reads
 
     def start(self, step: Step) -> int:
         """The iteration at which a training begins: fresh weights have no rewind point to go on from."""
-        return self.owner(step.round).rewind.iteration if step.arm == "ticket" else 0
+        return rewind_iteration(self.owner(step.round), self.dirs) if step.arm in ON_REWOUND else 0
 
-    def _settings(self, step: Step) -> dict[str, Any]:
-        experiment = self.owner(step.round)
-        facts = self.facts(step.round)
-        shape = {"image_shape": list(facts.image_shape), "classes": facts.classes}
-        fresh = {"model": _set(experiment.model, "dropout"), **shape}  # dropout draws no weights
-        network = {"model": _set(experiment.model), **shape}
-        draw = {"seed": experiment.seed, "replicate": self.replicate, "round": step.round}
-        match step.kind:
-            case "initial_weights" | "reinit":
-                return {**fresh, **draw}
-            case "mask":
-                rung = self.rung(step.round)
-                return {"keep": dict(rung.keep), **({"ranked": list(rung.ranked)} if rung.ranked else {})}
-            case "trained":
-                start = {"start": self.start(step)} if self.start(step) else {}
-                return {
-                    **network,
-                    **draw,
-                    **start,
-                    "data": _data(experiment.data),
-                    "training": _set(experiment.training),
-                }
-            case "rewind_weights":
-                stop = {"stop": step.iteration}
-                return {
-                    **network,
-                    **draw,
-                    **stop,
-                    "data": _data(experiment.data),
-                    "training": _set(experiment.training),
-                }
-        return {}
+    def held(self, step: Step) -> bool:
+        """Whether a training goes on at the last learning rate (fine-tuning)."""
+        return step.arm in ON_REWOUND and self.owner(step.round).rewind.mode == "fine_tuning"
 
     def rung(self, round: int) -> Rung:
-        """How many weights are left in `round`."""
+        """How many weights are left in `round`. Raises PruningError where that cannot be known beforehand."""
         while len(self._rungs) <= round:
-            self._rungs.append(next(self._climb))
+            if self._end:
+                raise self._end
+            try:
+                self._rungs.append(next(self._climb))
+            except PruningError as error:
+                self._end = error
         return self._rungs[round]
+
+    def _can_count(self, round: int) -> bool:
+        try:
+            self.rung(round)
+        except PruningError:
+            return False
+        return True
 
     def model(self, round: int) -> Model:
         """The network of `round`: a branch may have another dropout or initialisation than its parent."""
         return model_of(self.owner(round), self.dirs)
+
+    def carried(self) -> tuple[str, ...]:
+        """The layers whose mask, and weights, come from another experiment."""
+        origin = self.owner(1).ticket_from
+        return carried(self.other(origin.experiment).model(origin.round), self.model(1))
 
     def facts(self, round: int) -> Facts:
         """Of the data of `round`."""
@@ -148,13 +210,3 @@ class Chain:
         if experiment.name not in self._facts:
             self._facts[experiment.name] = facts_of(experiment.data, self.dirs)
         return self._facts[experiment.name]
-
-
-def _set(settings, *but: str) -> dict[str, Any]:
-    """Settings that differ from their defaults, as JSON has them."""
-    return settings.model_dump(mode="json", exclude_defaults=True, exclude=set(but))
-
-
-def _data(settings: DataSettings) -> dict[str, Any]:
-    """Of own images the content counts, not where they lie, how they were packed or what they are called."""
-    return _set(settings, "path", "title", "image_size", "colour")

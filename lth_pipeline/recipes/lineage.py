@@ -15,6 +15,15 @@ def owner(cards: Mapping[str, Experiment], name: str, round: int) -> Experiment:
     return experiment
 
 
+def related(cards: Mapping[str, Experiment], name: str) -> list[Experiment]:
+    """The experiments whose settings or artifacts the rounds of experiment `name` are made of, its own first."""
+    found = owners(cards, name)
+    for card in list(found):
+        if card.ticket_from:
+            found += [other for other in related(cards, card.ticket_from.experiment) if other not in found]
+    return found
+
+
 def owners(cards: Mapping[str, Experiment], name: str) -> list[Experiment]:
     """The experiments whose rounds are in experiment `name`, its own first."""
     found = [cards[name]]

@@ -10,7 +10,7 @@ from lth_pipeline.experiments.cards import card_error
 from lth_pipeline.lottery.data import DataDirs
 from lth_pipeline.recipes.check import faults
 from lth_pipeline.recipes.facts import prepare
-from lth_pipeline.recipes.lineage import owners
+from lth_pipeline.recipes.lineage import related
 
 
 def make_ready(
@@ -20,11 +20,11 @@ def make_ready(
     progress: Callable[[int, int], None] | None = None,
     folders: Sequence[Path] = (),
 ) -> None:
-    """Read the own images of experiment `name` and of those it branches from. Raises DataError and CardError.
+    """Read the own images of experiment `name` and of those it comes from. Raises DataError and CardError.
 
     progress: called with (images read, images in all). folders: of the cards, so that an error names file and line.
     """
-    experiments = owners(cards, name)
+    experiments = related(cards, name)
     for experiment in experiments:
         prepare(experiment.data, dirs, progress)
     for experiment in experiments:  # a branch is checked against its parent's images too

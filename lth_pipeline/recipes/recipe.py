@@ -15,6 +15,11 @@ CODE = {
     "mask": 1,
     "ticket": 1,
     "reinit": 1,
+    "reinit_same_sign": 1,
+    "random_mask": 1,
+    "shuffled_mask": 1,
+    "dense_small": 1,
+    "transferred_weights": 1,
     "trained": 1,
 }
 CODE["rewind_weights"] = CODE["trained"]  # the same loop

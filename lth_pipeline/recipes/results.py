@@ -1,4 +1,4 @@
-"""What an experiment has shown so far: a row per replicate, round and arm."""
+"""What an experiment has shown so far: a row per replicate, round, arm and draw."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from itertools import count
 from typing import Any
 
 from lth_pipeline.experiments.measures import MEASURES
-from lth_pipeline.recipes.chain import Chain, Step
-from lth_pipeline.recipes.workshop import Seen, Workshop
+from lth_pipeline.recipes.chain import Chain
+from lth_pipeline.recipes.step import Step
+from lth_pipeline.recipes.workshop import Product, Seen, Workshop
 
 Row = dict[str, Any]
 
@@ -23,25 +24,36 @@ def gather(workshop: Workshop, chains: Iterable[Chain]) -> list[Row]:
     for chain in chains:
         seen: Seen = {}
         for round in count():
-            found = [row for arm in chain.arms(round) if (row := _row(workshop, chain, round, arm, seen))]
+            found = [row for step in chain.trainings(round) if (row := _row(workshop, chain, step, seen))]
             if not found:
                 break
             rows += found
     return rows
 
 
-def _row(workshop: Workshop, chain: Chain, round: int, arm: str, seen: Seen) -> Row | None:
-    trained = workshop.look_up(chain, Step("trained", round, arm), seen)
+def size_of(chain: Chain, step: Step, trained: Product, mask: Product | None) -> tuple[int, float]:
+    """(weights left, density) of a training: what its own mask says, or its own network."""
+    facts = trained.facts if step.arm == "dense_small" else mask.facts if mask else None
+    if facts is None:
+        rung = chain.rung(0)
+        return rung.weights, rung.density
+    return facts["weights"], facts["density"]
+
+
+def _row(workshop: Workshop, chain: Chain, step: Step, seen: Seen) -> Row | None:
+    trained = workshop.look_up(chain, step, seen)
     if trained is None:
         return None
-    rung = chain.rung(round)
+    under = chain.mask(step)
+    weights, density = size_of(chain, step, trained, workshop.look_up(chain, under, seen) if under else None)
     return {
         "experiment": chain.name,
         "replicate": chain.replicate,
-        "round": round,
-        "arm": arm,
-        "density": rung.density,
-        "weights": rung.weights,
+        "round": step.round,
+        "arm": step.arm,
+        "draw": step.draw,
+        "density": density,
+        "weights": weights,
         **{name: trained.facts[name] for name in MEASURES},
         "protocol": chain.cards[chain.name].protocol,
         "diverged_at": trained.facts.get("diverged_at"),

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,8 +12,9 @@ from weakref import WeakKeyDictionary
 
 from lth_pipeline.experiments import Experiment
 from lth_pipeline.lottery.data import DataDirs
-from lth_pipeline.recipes.chain import Chain, Step
+from lth_pipeline.recipes.chain import Chain
 from lth_pipeline.recipes.recipe import Recipe
+from lth_pipeline.recipes.step import Step
 from lth_pipeline.recipes.store import Record, Store
 
 if TYPE_CHECKING:
@@ -45,8 +47,8 @@ class Product:
 OnRow = Callable[[Step, "Row", int], None]
 
 
-#: what look-ups of one chain have found
-Seen = dict[Step, Product | None]
+#: what look-ups of one chain have found; by the name of another experiment, what they found there
+Seen = dict[Any, Any]
 
 
 @dataclass
@@ -85,6 +87,8 @@ class Workshop:
         turn: without it a look-up in round r would take 3^r of them.
         """
         seen = {} if seen is None else seen
+        if step.of:
+            return self.look_up(chain.other(step.of), replace(step, of=""), seen.setdefault(step.of, {}))
         if step not in seen:
             recipe = chain.recipe(step, lambda source: _version(self.look_up(chain, source, seen)))
             record = self._find(recipe) if recipe else None
@@ -93,7 +97,8 @@ class Workshop:
 
     def recipe(self, chain: Chain, step: Step) -> Recipe:
         """The recipe of `step`; what comes before it is made where it is missing."""
-        chain.facts(step.round)  # raises where own images have not been read
+        chain.facts(step.round)  # raises where own images have not been read,
+        chain.rung(step.round)  # and where a round cannot be counted
         return chain.recipe(step, lambda source: self.make(chain, source).version)
 
     def make(self, chain: Chain, step: Step, *, fresh: bool = False) -> Product:
@@ -101,6 +106,9 @@ class Workshop:
 
         fresh: compute this one step whatever the store has (those before it are looked up).
         """
+        if step.of:
+            with self._telling_of(step.of):
+                return self.make(chain.other(step.of), replace(step, of=""), fresh=fresh)
         made = self._made.setdefault(chain, {})
         if step in made and not fresh:
             return made[step]
@@ -120,6 +128,17 @@ class Workshop:
             made.clear()  # what lies below reads other bits now
         made[step] = Product(recipe, record, computed=False)
         return Product(recipe, record, True, same_bits)
+
+    @contextmanager
+    def _telling_of(self, other: str) -> Iterator[None]:
+        """`on_row` is told whose training it is, where another experiment's are missing."""
+        watching = self.on_row
+        if watching:
+            self.on_row = lambda step, row, total: watching(replace(step, of=other), row, total)
+        try:
+            yield
+        finally:
+            self.on_row = watching
 
     def keep(self, recipe: Recipe, tensors, facts: dict[str, Any], step: Step) -> Record:
         """Write what was computed into the store."""

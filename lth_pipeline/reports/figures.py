@@ -8,7 +8,7 @@ import pandas as pd
 
 from lth_pipeline.experiments.arms import ARMS
 from lth_pipeline.reports.drawing import figure, mark
-from lth_pipeline.reports.table import ended, notes
+from lth_pipeline.reports.table import averaged, notes
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -28,7 +28,7 @@ def early_stop_by_density(frame: pd.DataFrame, title: str) -> Figure:
 def _by_density(frame: pd.DataFrame, column: str, scale: float, label: str, title: str) -> Figure:
     drawn, axes = figure(6.4, 3.9, title)
     mark(drawn, notes(frame, short=True))
-    frame = ended(frame)
+    frame = averaged(frame)
     if frame.empty:
         axes.text(0.5, 0.5, "every training diverged", ha="center", transform=axes.transAxes, fontsize=9)
         return drawn
@@ -45,11 +45,9 @@ def _by_density(frame: pd.DataFrame, column: str, scale: float, label: str, titl
     for arm in (arm for arm in ARMS if arm != "dense" and (frame["arm"] == arm).any()):
         # every arm sets out from the dense network, as in the paper
         points = pd.concat([dense, frame[frame["arm"] == arm]])
-        grouped = points.groupby("density")[column]
-        mean, low, high = (
-            scale * values.sort_index(ascending=False) for values in (grouped.mean(), grouped.min(), grouped.max())
-        )
-        x = 100 * mean.index.to_numpy()
+        grouped = points.groupby("round")
+        mean, low, high = (scale * values for values in (grouped[column].agg(how) for how in ("mean", "min", "max")))
+        x = 100 * grouped["density"].mean()
         axes.plot(
             x,
             mean,
@@ -60,7 +58,8 @@ def _by_density(frame: pd.DataFrame, column: str, scale: float, label: str, titl
             label=ARMS[arm].title,
         )
         axes.fill_between(x, low, high, color=ARMS[arm].colour, alpha=0.15, linewidth=0)
-    _density_axis(axes, sorted(frame["density"].unique(), reverse=True))
+    rounds = frame[frame["arm"].isin(["dense", "ticket"])] if (frame["arm"] == "ticket").any() else frame
+    _density_axis(axes, sorted(rounds.groupby("round")["density"].mean(), reverse=True))
     axes.set_ylabel(label, fontsize=9)
     spread = "band: least to greatest" if replicates > 1 else "one replicate, no spread"
     axes.legend(

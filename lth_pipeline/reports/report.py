@@ -59,9 +59,13 @@ def sentence(frame: pd.DataFrame, control: str) -> str:
     spread = f" ± {100 * last['sd']:.2f}" if last["n"] > 1 else ""
     return (
         f"At {100 * last['density']:.1f} % of the weights the winning ticket ends {100 * last['mean']:+.2f}{spread} "
-        f"percentage points of test accuracy from its {ARMS[control].title} control "
+        f"percentage points of test accuracy from {_named(control)} "
         f"(mean of paired differences{', ± their standard deviation' if spread else ''}; n = {int(last['n'])})."
     )
+
+
+def _named(arm: str) -> str:
+    return f"its {ARMS[arm].title} control" if ARMS[arm].control else f"the {ARMS[arm].title}"
 
 
 def _table(frame: pd.DataFrame) -> str:

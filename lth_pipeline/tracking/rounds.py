@@ -16,6 +16,7 @@ FLUSH_SECONDS = 2.0
 BATCH = 1000  # points a log_batch takes
 #: of a learning curve's row; iteration is the step
 CURVE_METRICS = ("train_loss", "validation_loss", "validation_accuracy", "test_loss", "test_accuracy")
+EARLY_METRICS = ("early_bird_iteration", "early_bird_saves")  # of a dense training whose mask was followed
 SUMMARY_METRICS = (*MEASURES, "iterations_per_second")
 
 
@@ -87,6 +88,7 @@ class Logger:
         self.flush()
         client, run_id, now = self.tracker.client, self.open(), int(time.time() * 1000)
         metrics = {name: facts[name] for name in SUMMARY_METRICS} | {"remaining_percent": 100 * facts["density"]}
+        metrics |= {name: facts[name] for name in EARLY_METRICS if facts.get(name) is not None}
         log_files(self.tracker, run_id, files)
         tags = {**self.tags, "lth.status": "current"}  # those that came after the first row too
         client.log_batch(

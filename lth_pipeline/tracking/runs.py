@@ -19,6 +19,7 @@ class Training:
     replicate: int
     round: int
     arm: str
+    draw: int = 0  # of an arm that is drawn at random
 
     @property
     def tags(self) -> dict[str, str]:
@@ -28,11 +29,22 @@ class Training:
             "lth.replicate": str(self.replicate),
             "lth.round": str(self.round),
             "lth.arm": self.arm,
+            "lth.draw": str(self.draw),
         }
 
     @property
+    def searched(self) -> dict[str, str]:
+        """The tags that every run of it has; runs from before there were several draws have no lth.draw."""
+        return {name: value for name, value in self.tags.items() if name != "lth.draw"}
+
+    @property
+    def label(self) -> str:
+        """The arm, with the number of its draw from the second on."""
+        return f"{self.arm} {self.draw + 1}" if self.draw else self.arm
+
+    @property
     def name(self) -> str:
-        return f"round {self.round:02d} · {self.arm} · replicate {self.replicate}"
+        return f"round {self.round:02d} · {self.label} · replicate {self.replicate}"
 
 
 def find_current(tracker: Tracker, training: Training, version: str) -> str | None:
@@ -49,7 +61,13 @@ def find_current(tracker: Tracker, training: Training, version: str) -> str | No
 
 def attempts(tracker: Tracker, training: Training) -> list:
     """Every run of a training, the latest first."""
-    return search(tracker, training.experiment, training.tags, training.description)
+    found = search(tracker, training.experiment, training.searched, training.description)
+    return [run for run in found if draw_of(run.data.tags) == training.draw]
+
+
+def draw_of(tags: Mapping[str, str]) -> int:
+    """The number of a run's draw."""
+    return int(tags.get("lth.draw", "0"))
 
 
 def search(tracker: Tracker, experiment: str, tags: Mapping[str, str], description: str = "") -> list:

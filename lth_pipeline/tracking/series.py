@@ -11,7 +11,7 @@ from collections.abc import Mapping
 
 from lth_pipeline.experiments.arms import ARMS
 from lth_pipeline.experiments.measures import MEASURES
-from lth_pipeline.tracking.runs import Training, mark_superseded, search
+from lth_pipeline.tracking.runs import Training, draw_of, mark_superseded, search
 from lth_pipeline.tracking.tracker import Tracker
 
 METRICS = ("remaining_percent", *MEASURES)
@@ -20,8 +20,10 @@ COMPARED = tuple(name for name in METRICS if name != "seconds")  # what a recomp
 
 def series_of(tracker: Tracker, training: Training) -> str:
     """The run id of the current series of `training`'s replicate and arm, opened where there is none."""
-    found = search(tracker, training.experiment, {**_tags(training), "lth.status": "current"}, training.description)
-    return found[0].info.run_id if found else _open(tracker, training)
+    searched = {name: value for name, value in _tags(training).items() if name != "lth.draw"}
+    found = search(tracker, training.experiment, {**searched, "lth.status": "current"}, training.description)
+    same = [run for run in found if draw_of(run.data.tags) == training.draw]
+    return same[0].info.run_id if same else _open(tracker, training)
 
 
 def add(tracker: Tracker, training: Training, metrics: Mapping[str, float]) -> None:
@@ -69,7 +71,8 @@ def _open(tracker: Tracker, training: Training) -> str:
     client = tracker.client
     experiment_id = tracker.experiment_id(training.experiment, training.description)
     tags = {**_tags(training), "lth.status": "current"}
-    name = f"{ARMS[_arm(training)].title} · replicate {training.replicate}"
+    number = f" {training.draw + 1}" if training.draw else ""
+    name = f"{ARMS[_arm(training)].title}{number} · replicate {training.replicate}"
     run_id = client.create_run(experiment_id, tags=tags, run_name=name).info.run_id
     client.log_param(run_id, "replicate", training.replicate)
     client.log_param(run_id, "arm", _arm(training))
@@ -93,7 +96,8 @@ def _current_rounds(tracker: Tracker, training: Training, arm: str) -> list:
         "lth.arm": arm,
         "lth.status": "current",
     }
-    return search(tracker, training.experiment, tags)
+    draw = training.draw if arm == training.arm else 0  # the dense network is drawn once
+    return [run for run in search(tracker, training.experiment, tags) if draw_of(run.data.tags) == draw]
 
 
 def _arm(training: Training) -> str:
@@ -107,4 +111,5 @@ def _tags(training: Training) -> dict[str, str]:
         "lth.experiment": training.experiment,
         "lth.replicate": str(training.replicate),
         "lth.arm": _arm(training),
+        "lth.draw": str(training.draw),
     }

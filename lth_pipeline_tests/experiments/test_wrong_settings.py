@@ -17,7 +17,7 @@ UNKNOWN = [
     (RATES, "rates: {dense: 0.2}", "pruning.rates.dense = 'dense'", "must be one of 'fc', 'conv' or 'shortcut'"),
     ("name: digits", "name: digit", "data.name = 'digit'", "must be one of 'digits', 'mnist'"),
     ("optimiser: adam", "optimiser: rms", "training.optimiser = 'rms'", "must be one of 'adam', 'adamw' or 'sgd'"),
-    (ARMS, "arms: [ticket, fresh]", "arms.1 = 'fresh'", "must be one of 'ticket' or 'reinit'"),
+    (ARMS, "arms: [ticket, fresh]", "arms.1 = 'fresh'", "must be one of 'ticket', 'reinit', "),
     (LAST, f"{LAST}\nname: other", "name = 'other'", "leave this out"),
     (BATCH, f"{BATCH}\n  batch_size: 70", "training.batch_size", "stands twice; keep one"),
 ]

@@ -11,7 +11,9 @@ from lth_pipeline.lottery.data.augmentation import Augmentation
 from lth_pipeline.lottery.data.dataset import Data, Part
 from lth_pipeline.lottery.digest import digest
 from lth_pipeline.lottery.models import MODELS, Model, build
-from lth_pipeline.lottery.pruning import magnitude, masks
+from lth_pipeline.lottery.pruning import masks
+from lth_pipeline.lottery.pruning.prune import prune
+from lth_pipeline.lottery.pruning.scores import scores
 from lth_pipeline.lottery.randomness import generator, stream_seed
 from lth_pipeline.lottery.training.schedule import Schedule, learning_rate
 from lth_pipeline.lottery.training.train import train
@@ -108,7 +110,7 @@ def test_the_next_round_follows(name):
     model, weights, mask, data = network(name)
     trained = train(model, masks.apply(mask, weights), mask, data, schedule("momentum", "step"), seeds)
     keep = {weight: int(alive.sum()) * 4 // 5 for weight, alive in mask.items()}
-    next_mask = magnitude.prune_layerwise(trained.weights, mask, keep)
+    next_mask = prune(mask, lambda alive: scores("magnitude", alive, trained=trained.weights), keep)
     assert masks.counts(next_mask) == keep and masks.is_subset(next_mask, mask)
     next_ticket = masks.apply(next_mask, weights)
     assert masks.survivors_equal(next_mask, next_ticket, weights)

@@ -86,12 +86,14 @@ def test_the_invariants_are_checked_in_every_round(lottery):
 
 def test_a_broken_invariant_fails_its_check_and_stops_what_lies_below(lottery, monkeypatch):
     """The mask of replicate 7 is tampered with on its way: one weight too many survives."""
-    from lth_pipeline.lottery.pruning import magnitude
+    from lth_pipeline.recipes import pruning
 
-    honest = magnitude.prune_layerwise
-    monkeypatch.setattr(
-        magnitude, "prune_layerwise", lambda w, m, keep: honest(w, m, {n: c + 1 for n, c in keep.items()})
-    )
+    honest = pruning.prune
+
+    def one_too_many(mask, score, keep, ranked, **how):
+        return honest(mask, score, {name: count + 1 for name, count in keep.items()}, ranked, **how)
+
+    monkeypatch.setattr(pruning, "prune", one_too_many)
     _, definitions, instance, _ = lottery
     result = materialise(definitions, instance, "small", 7)
     assert not result.success

@@ -5,7 +5,7 @@ import torch
 
 from lth_pipeline.lottery.pruning import masks
 from lth_pipeline.recipes import Chain, Step, Store, Workshop, load_cards
-from lth_pipeline.recipes.steps import rows_of, weights_of
+from lth_pipeline.recipes.artifacts import rows_of, weights_of
 
 LAST = Step("trained", 2, "ticket")
 

@@ -39,6 +39,7 @@ def rows(replicates: int = 2, rounds: int = 2) -> list[dict]:
                         "seconds": 1.0,
                         "protocol": "full",
                         "diverged_at": None,
+                        "draw": 0,
                         "data_version": "0",
                     }
                 )
@@ -126,8 +127,9 @@ def test_a_learning_curve_marks_its_early_stop():
         {"iteration": i, "train_loss": nan if i == 0 else 0.5, "validation_loss": 1 / (1 + i), "test_accuracy": 0.9}
         for i in (0, 10, 20)
     ]
-    losses, accuracies = learning_curve({"ticket": curve}, {"ticket": 20}, "").axes
-    assert [list(line.get_xdata()) for line in losses.lines] == [[0, 10, 20], [20, 20]]
+    losses, accuracies = learning_curve([("ticket", curve, 20), ("ticket", curve, 20)], "").axes
+    assert [list(line.get_xdata()) for line in losses.lines] == [[0, 10, 20], [20, 20]] * 2
+    assert len(accuracies.get_legend().texts) == 1  # two draws of an arm have one name
     assert list(accuracies.lines[0].get_ydata()) == [90.0] * 3
     assert curve_csv(curve).splitlines()[:2] == ["iteration,train_loss,validation_loss,test_accuracy", "0,,1.0,0.9"]
 
@@ -147,8 +149,8 @@ def test_a_quick_run_says_so_in_every_figure_and_table(frame):
     plain = bundle.results_files(card, "a set of images", frame)
     assert files["accuracy_by_density.png"] != plain["accuracy_by_density.png"]
     assert files["early_stop_by_density.png"] != plain["early_stop_by_density.png"]
-    curve = {"dense": [{"iteration": 0, "validation_loss": 1.0, "test_accuracy": 0.5}]}
-    marked = learning_curve(curve, {"dense": 0}, "t", ["quick run, not the paper's protocol"])
+    curve = [{"iteration": 0, "validation_loss": 1.0, "test_accuracy": 0.5}]
+    marked = learning_curve([("dense", curve, 0)], "t", ["quick run, not the paper's protocol"])
     assert [text.get_text() for text in marked.texts] == ["quick run, not the paper's protocol"]
 
 

@@ -6,10 +6,12 @@ setting gets a default that means "as before", and no default is ever changed.
 
 from lth_pipeline.experiments.settings.base import FieldFault
 from lth_pipeline.experiments.settings.data import AugmentationSettings, DataSettings
-from lth_pipeline.experiments.settings.experiment import Branch, Experiment, RewindSettings
+from lth_pipeline.experiments.settings.experiment import Branch, Experiment
 from lth_pipeline.experiments.settings.model import ModelSettings
 from lth_pipeline.experiments.settings.pruning import PruningSettings
+from lth_pipeline.experiments.settings.rewind import RewindSettings
 from lth_pipeline.experiments.settings.training import TrainingSettings
+from lth_pipeline.experiments.settings.transfer import TransferSettings
 
 __all__ = [
     "AugmentationSettings",
@@ -21,4 +23,5 @@ __all__ = [
     "PruningSettings",
     "RewindSettings",
     "TrainingSettings",
+    "TransferSettings",
 ]

@@ -6,19 +6,20 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
+from lth_pipeline.experiments.settings.arms import DistillationSettings, EarlyBirdSettings
 from lth_pipeline.experiments.settings.base import Count, FieldFault, Settings, distinct, sequence, setting
 from lth_pipeline.experiments.settings.data import DataSettings
 from lth_pipeline.experiments.settings.model import ModelSettings
 from lth_pipeline.experiments.settings.pruning import PruningSettings
+from lth_pipeline.experiments.settings.rewind import RewindSettings
+from lth_pipeline.experiments.settings.sweep import SweepPoint
 from lth_pipeline.experiments.settings.training import TrainingSettings
+from lth_pipeline.experiments.settings.transfer import TransferSettings
 
-
-class RewindSettings(Settings):
-    iteration: Annotated[int, Field(ge=0, le=10**9)] = setting(
-        0,
-        description="the rewind point: tickets return to the weights of this iteration and train on from it",
-        source="Frankle et al. 2019 (Stabilizing the Lottery Ticket Hypothesis)",
-    )
+#: arms with a random draw of their own
+DRAWN = {"reinit", "reinit_same_sign", "random_mask", "shuffled_mask"}
+#: criteria whose mask can be followed while the dense network is trained
+FOLLOWED = ("magnitude", "magnitude_increase", "movement")
 
 
 class Branch(Settings):
@@ -37,19 +38,50 @@ class Experiment(Settings):
     training: TrainingSettings = setting(description="how it is trained")
     pruning: PruningSettings = setting(description="how it is pruned")
     rewind: RewindSettings = RewindSettings()
-    arms: Annotated[tuple[Literal["ticket", "reinit"], ...], BeforeValidator(sequence), AfterValidator(distinct)] = (
-        setting(
-            ("ticket", "reinit"),
-            description="what is trained in each round: ticket, and its controls",
-            source="Frankle & Carbin 2019, §2",
-        )
+    arms: Annotated[
+        tuple[
+            Literal[
+                "ticket",
+                "reinit",
+                "reinit_same_sign",
+                "random_mask",
+                "shuffled_mask",
+                "dense_small",
+                "ticket_distilled",
+            ],
+            ...,
+        ],
+        BeforeValidator(sequence),
+        AfterValidator(distinct),
+    ] = setting(
+        ("ticket", "reinit"),
+        description="what is trained in each round: ticket, and what it is held against; docs/arms.md",
+        source="Frankle & Carbin 2019, §2; Zhou et al. 2019, §4; Frankle et al. 2021, §4; Liu et al. 2019",
     )
+    draws: Count = setting(
+        1,
+        description="how often each arm that is drawn at random is drawn in a round",
+        source="Frankle & Carbin 2019, §2: 3",
+    )
+    distillation: DistillationSettings | None = setting(
+        None, description="of the arm ticket_distilled, which the trained dense network teaches"
+    )
+    find_early: bool = setting(
+        False,
+        description="follow the mask during dense training and prune where it settles, not at the end",
+        source="You et al. 2020 (Drawing Early-Bird Tickets)",
+    )
+    early_bird: EarlyBirdSettings | None = setting(None, description="of find_early: when a mask has settled")
     replicates: Count = setting(description="how many seeds `lth run` takes", source="Frankle & Carbin 2019, §2: 5")
     seed: Annotated[int, Field(ge=0, lt=2**63)] = setting(0, description="the root of every random stream")
     based_on: str | None = setting(
         None, description="another experiment, whose settings hold where this card is silent"
     )
     branch_of: Branch | None = setting(None, description="take over another experiment's rounds below `round`")
+    ticket_from: TransferSettings | None = setting(
+        None, description="take a ticket that another experiment found", source="Morcos et al. 2019"
+    )
+    sweep: SweepPoint | None = Field(None, exclude=True)  # the loader's: not a line of a card
 
     @model_validator(mode="after")
     def _fields_agree(self) -> Experiment:
@@ -58,11 +90,43 @@ class Experiment(Settings):
         if self.rewind.iteration >= self.training.iterations:
             expected = f"must be below training.iterations ({self.training.iterations})"
             raise FieldFault("rewind.iteration", self.rewind.iteration, expected)
+        self._check_arms()
+        self._check_early()
+        if self.rewind.mode == "fine_tuning" and self.training.schedule == "cosine":
+            expected = "trains on at the last learning rate, which schedule: cosine brings to 0; use learning_rate"
+            raise FieldFault("rewind.mode", "fine_tuning", expected)
+        flat = self.training.schedule == "constant" and not self.training.warmup
+        if self.rewind.mode == "learning_rate" and flat:
+            expected = "has nothing to take back where the learning rate is constant; use fine_tuning (Strategy 2)"
+            raise FieldFault("rewind.mode", "learning_rate", expected)
         left = self.training.iterations - self.rewind.iteration
         if self.training.patience and self.training.patience * self.training.evaluate_every >= left:
             expected = f"has no effect: so many evaluations take all the {left:,} iterations of a ticket; give fewer"
             raise FieldFault("training.patience", self.training.patience, expected)
+        rewound = self.rewind.iteration or self.rewind.fraction or self.rewind.epoch
+        if self.ticket_from and self.ticket_from.weights == "source" and (rewound or self.rewind.mode != "weights"):
+            expected = "has no effect: a ticket from elsewhere keeps the weights it was rewound to; leave rewind out"
+            raise FieldFault("rewind", self.rewind.model_dump(exclude_defaults=True), expected)
         return self
+
+    def _check_arms(self) -> None:
+        if self.draws > 1 and not DRAWN & set(self.arms):
+            expected = f"has no effect on the arms {', '.join(self.arms)}: none is drawn at random; leave it out"
+            raise FieldFault("draws", self.draws, expected)
+        if self.distillation and "ticket_distilled" not in self.arms:
+            expected = "has no effect without the arm ticket_distilled"
+            raise FieldFault("distillation", self.distillation.model_dump(), expected)
+
+    def _check_early(self) -> None:
+        if self.early_bird and not self.find_early:
+            raise FieldFault("early_bird", self.early_bird.model_dump(), "has no effect without find_early: true")
+        if not self.find_early:
+            return
+        if self.pruning.criterion not in FOLLOWED:
+            expected = f"needs a criterion that looks at trained weights alone ({', '.join(FOLLOWED)})"
+            raise FieldFault("find_early", True, f"{expected}, not {self.pruning.criterion}")
+        if self.ticket_from:
+            raise FieldFault("find_early", True, "has no effect: the mask is taken from elsewhere (ticket_from)")
 
     @property
     def protocol(self) -> str:

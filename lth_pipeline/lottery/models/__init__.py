@@ -2,5 +2,6 @@
 
 from lth_pipeline.lottery.models.catalog import MODELS, NETWORKS, build
 from lth_pipeline.lottery.models.model import Layer, Model
+from lth_pipeline.lottery.models.narrow import narrowed
 
-__all__ = ["MODELS", "NETWORKS", "Layer", "Model", "build"]
+__all__ = ["MODELS", "NETWORKS", "Layer", "Model", "build", "narrowed"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from math import prod
 from typing import TYPE_CHECKING
 
@@ -13,10 +14,18 @@ if TYPE_CHECKING:
 
 
 def mlp(
-    image_shape: tuple[int, ...], classes: int, widths: tuple[int, ...], initialisation: str, dropout: float = 0.0
+    image_shape: tuple[int, ...],
+    classes: int,
+    widths: tuple[int, ...],
+    initialisation: str,
+    dropout: float = 0.0,
+    scale: Fraction = specs.FULL,
 ) -> Model:
-    """Layers fc1 … fcN and output, ReLU (and dropout) between them, biases that start at zero."""
-    sizes = (prod(image_shape), *widths, classes)
+    """Layers fc1 … fcN and output, ReLU (and dropout) between them, biases that start at zero.
+
+    scale: of the widths (`narrow.py`).
+    """
+    sizes = (prod(image_shape), *(specs.scaled(width, scale) for width in widths), classes)
     layers = specs.dense(sizes)
 
     def logits(weights: Tensors, images: torch.Tensor, mode: Mode = EVALUATION) -> torch.Tensor:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from fractions import Fraction
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,17 @@ from lth_pipeline.lottery.models.model import Layer, Model, Norm
 
 if TYPE_CHECKING:
     import torch
+
+
+FULL = Fraction(1)  # the scale of a network as its paper has it
+
+
+def scaled(width: int, scale: Fraction) -> int:
+    """`width` units or filters times `scale`, to the nearest whole (a half: upwards), and at least 1.
+
+    In whole numbers, so that FULL gives `width` itself and a greater scale never a smaller width.
+    """
+    return max(1, (2 * width * scale.numerator + scale.denominator) // (2 * scale.denominator))
 
 
 @dataclass(frozen=True)

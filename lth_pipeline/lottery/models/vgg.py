@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from itertools import count
 from math import prod
 from typing import TYPE_CHECKING
@@ -18,16 +19,21 @@ GROUPS = {11: (1, 1, 2, 2, 2), 13: (2, 2, 2, 2, 2), 16: (2, 2, 3, 3, 3), 19: (2,
 POOLS = len(FILTERS) - 1  # between groups
 
 
-def vgg(depth: int, image_shape: tuple[int, ...], classes: int, initialisation: str) -> Model:
+def vgg(
+    depth: int, image_shape: tuple[int, ...], classes: int, initialisation: str, scale: Fraction = specs.FULL
+) -> Model:
     """3×3 convolutions conv1 … without bias, norm1 …, a 2×2 max pooling between groups; average pooling, output.
 
     The average takes the place of the fifth pooling and the two hidden fully connected layers, as in the VGG-19
     of Frankle & Carbin 2019 (Fig. 2): images of 32×32 pixels are 2×2 by then.
+
+    scale: of the filters (`narrow.py`).
     """
     specs.refuse_small(f"vgg{depth}", image_shape, 2**POOLS)
     channels, height, width = image_shape
     groups, number = [], count(1)
-    for filters, convolutions in zip(FILTERS, GROUPS[depth], strict=True):
+    widths = [specs.scaled(filters, scale) for filters in FILTERS]
+    for filters, convolutions in zip(widths, GROUPS[depth], strict=True):
         group = []
         for index in (next(number) for _ in range(convolutions)):
             group.append(specs.unit(f"conv{index}", f"norm{index}", channels, filters))
@@ -46,7 +52,8 @@ def vgg(depth: int, image_shape: tuple[int, ...], classes: int, initialisation: 
             activations = activations.relu_() if group is groups[-1] else pieces.pooled_relu(activations)
         return pieces.averaged(weights, output, activations)
 
-    # a group at most doubles the filters and the pooling before it quarters the pixels: the first is the widest
-    widest = max(prod(image_shape), FILTERS[0] * height * width, FILTERS[-1], classes)
+    # a group at most doubles the filters (n to 2n + 1, where a scale rounds them) and the pooling before it quarters
+    # the pixels: the first is the widest
+    widest = max(prod(image_shape), widths[0] * height * width, widths[-1], classes)
     units = specs.of(unit for group in groups for unit in group)
     return specs.network([*units, output], initialisation, logits, widest)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from time import perf_counter
 
 import torch
@@ -15,6 +15,8 @@ from lth_pipeline.lottery.data.dataset import Data
 from lth_pipeline.lottery.models.model import Mode, Model, Tensors
 from lth_pipeline.lottery.randomness import generator
 from lth_pipeline.lottery.training import curve
+from lth_pipeline.lottery.training.distillation import Teacher, answers, distilled, moved
+from lth_pipeline.lottery.training.early_bird import EarlyBird
 from lth_pipeline.lottery.training.evaluation import evaluate
 from lth_pipeline.lottery.training.optimisers import (
     load_state_tensors,
@@ -35,6 +37,7 @@ class State:
     optimiser: dict[str, torch.Tensor]
     rows: list[curve.Row]
     seconds: float  # spent so far
+    follower: dict[str, torch.Tensor] = field(default_factory=dict)  # what it has seen; empty without one
 
 
 @dataclass(frozen=True)
@@ -63,6 +66,8 @@ def train(
     resume: State | None = None,
     on_evaluation: Callable[[curve.Row, Callable[[], State]], None] | None = None,
     on_step: Callable[[int, Tensors], None] | None = None,
+    teacher: Teacher | None = None,
+    follower: EarlyBird | None = None,
 ) -> Trained:
     """Train `weights` under `mask` (None: dense) on `data`, on the device where `data` lies.
 
@@ -79,6 +84,10 @@ def train(
     on_evaluation: called with each new row and a function that gives the state to resume from, to be called there
         and then.
     on_step: called with the number of iterations done and the live weights, after every step.
+    teacher: of a distillation: it answers the very batch that the network learns, and the loss is `distilled`'s;
+        what is recorded as train_loss is what is minimised, the other losses are those of the labels alone.
+    follower: sees the weights at each evaluation. It changes no bit of the training, which goes on to its end even
+        where the mask has settled.
     """
     started = perf_counter() - (resume.seconds if resume else 0.0)
     device = data.train.labels.device
@@ -94,6 +103,9 @@ def train(
     stepping = optimiser(learned, schedule)
     if resume:
         load_state_tensors(stepping, names, resume.optimiser)
+    if resume and follower:
+        follower.restore(resume.follower)
+    teacher = moved(teacher, device) if teacher else None
     rows = list(resume.rows) if resume else []
     loss_sum, losses = torch.zeros((), dtype=torch.float64, device=device), 0
 
@@ -113,10 +125,14 @@ def train(
         rows.append(dict(zip(curve.COLUMNS, values, strict=True)))
         loss_sum.zero_()
         losses = 0
+        if follower:
+            follower.see(iteration, live)
         if on_evaluation:
-            on_evaluation(
-                rows[-1], lambda: State(iteration, _copy(live), state_tensors(stepping, names), list(rows), elapsed())
-            )
+            on_evaluation(rows[-1], lambda: state(iteration))
+
+    def state(iteration: int) -> State:
+        seen = follower.state() if follower else {}
+        return State(iteration, _copy(live), state_tensors(stepping, names), list(rows), elapsed(), seen)
 
     def ended() -> bool:
         if curve.diverged_at(rows) is not None:
@@ -135,8 +151,11 @@ def train(
         if schedule.augmentation:
             pixels = augmented(pixels, schedule.augmentation, generator(seeds("augmentation", iteration)))
         mode = Mode(True, generator(seeds("dropout", iteration)) if model.dropout else None)
-        logits = model.logits(live, ready(data.train, pixels), mode)
+        images = ready(data.train, pixels)
+        logits = model.logits(live, images, mode)
         loss = cross_entropy(logits, labels, label_smoothing=schedule.label_smoothing)
+        if teacher:
+            loss = distilled(loss, logits, answers(teacher, images), teacher)
         loss.backward()
         clear_pruned_gradients()
         if schedule.clip_norm is not None:

@@ -1,0 +1,77 @@
+"""What `lth run` ends with: the table, where the files are, and what failed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from lth_pipeline.experiments import Experiment
+from lth_pipeline.experiments.sweeps import Sweep
+from lth_pipeline.home import Home
+from lth_pipeline.orchestration import sweeps
+from lth_pipeline.recipes.facts import title_of
+
+
+def ending(home: Home, cards, chosen: Experiment | Sweep, seconds: float | None, failed: list[dict]) -> None:
+    """seconds: what the trainings took; None where there were none. Of what failed, only a sweep shows the rest."""
+    took = f" ({seconds:.0f} s)" if seconds is not None else ""
+    if isinstance(chosen, Sweep):
+        if not any(details["task"].job == sweeps.JOB for details in failed):
+            _sweep_ending(home, cards, chosen, "" if failed else f"\nDone{took}.")
+    elif not failed:
+        _ending(home, chosen, f"\nDone{took}.")
+
+
+def failure(failed: list[dict], log: Path) -> str:
+    """What went wrong, each message once, with the partitions it stopped."""
+    stopped: dict[str, list[str]] = {}
+    failed = _causes(failed)
+    for details in failed:
+        for message in details["errors"] or ["failed; its page in Dagster says why"]:
+            stopped.setdefault(message, []).append(details["task"].partition)
+    runs = ", ".join(details["run_id"][:8] for details in failed if details["run_id"])
+    lines = [f"{', '.join(partitions)}: {message}" for message, partitions in stopped.items()]
+    return "\n".join([*lines, f"(Dagster run {runs}; log: {log})" if runs else f"(log: {log})"])
+
+
+def _causes(failed: list[dict]) -> list[dict]:
+    """`failed` without the results that could not be gathered because their trainings had failed."""
+    rounds = {details["task"].partition.split("|")[0] for details in failed if "|" in details["task"].partition}
+    own = [details for details in failed if details["task"].partition not in rounds]
+    return [details for details in own if details["task"].job != sweeps.JOB] or own
+
+
+def _ending(home: Home, experiment: Experiment, done: str) -> None:
+    from lth_pipeline.commands.screen import results_on_screen
+    from lth_pipeline.reports.table import read_results
+
+    folder = home.reports / experiment.name
+    frame = read_results(folder / "results.csv")
+    results_on_screen(experiment, frame)
+    click.echo(
+        f"{done}\n"
+        f"  figures   {folder / 'accuracy_by_density.png'}\n"
+        f"            {folder / 'early_stop_by_density.png'}\n"
+        f"  report    {folder / 'report.html'}\n"
+        f"  table     {folder / 'results.csv'}   (or: lth results {experiment.name} --format csv)\n"
+        f"  UIs       make ui  (or: lth ui)   Dagster {home.dagster_ui}   MLflow {home.mlflow_ui}"
+    )
+
+
+def _sweep_ending(home: Home, cards, sweep: Sweep, done: str) -> None:
+    from lth_pipeline.commands.sweep_screen import comparison_on_screen
+    from lth_pipeline.reports import comparison_page as page
+    from lth_pipeline.reports.comparison import read_comparison
+
+    folder = home.reports / sweep.name
+    titles = {name: title_of(cards[name].data) for name in sweep.members}
+    comparison_on_screen(read_comparison(folder / page.TABLE, sweep, cards, titles))
+    click.echo(
+        f"{done}\n"
+        f"  figure    {folder / page.FIGURE}\n"
+        f"  report    {folder / page.PAGE}\n"
+        f"  table     {folder / page.TABLE}   (or: lth results {sweep.name} --format csv)\n"
+        f"  each      {home.reports / sweep.members[0]} … {sweep.members[-1]}\n"
+        f"  UIs       make ui  (or: lth ui)   Dagster {home.dagster_ui}   MLflow {home.mlflow_ui}"
+    )

@@ -1,0 +1,64 @@
+"""The comparison of a sweep's experiments as a person reads it in a terminal."""
+
+from __future__ import annotations
+
+from rich.console import Console
+from rich.table import Table
+
+from lth_pipeline.reports.comparison import Comparison, gaps, summary
+from lth_pipeline.reports.comparison_page import percent
+
+CELL = 15  # characters of a mean with its spread and the gap before it
+FEWEST, MOST = 3, 8  # columns of rounds
+
+
+def comparison_on_screen(compared: Comparison) -> None:
+    """A line for each experiment and arm, a column for each of some rounds: mean ± standard deviation."""
+    console, sweep = Console(), compared.sweep
+    console.print(f"{sweep.name}: {compared.subtitle}", style="italic", highlight=False)
+    lines = {
+        (line.experiment, "ticket" if line.arm == "dense" else line.arm, line.round): line
+        for line in summary(compared).itertuples()
+    }
+    arms = [arm for arm in compared.arms() if arm != "dense"] or ["ticket"]
+    controls = [arm for arm in arms if arm != "ticket"]
+    lead = [*(entry.rpartition(".")[2] for entry in sweep.varied), *compared.differing, "arm"]
+    about = {
+        member: [*compared.at[member].values(), *(compared.facts[member][name] for name in compared.differing)]
+        for member in compared.members
+    }
+    widths = [max(map(len, (name, *cells))) + 2 for name, *cells in zip(lead, *about.values(), strict=False)]
+    room = console.width - sum(widths) - max(map(len, arms)) - 2 - CELL * len(controls)
+    rounds = some(sorted({round for _, _, round in lines}), max(FEWEST, min(MOST, room // CELL)))
+    heads = [{f"{100 * line.density:.1f} %" for key, line in lines.items() if key[2] == round} for round in rounds]
+    same = all(len(found) == 1 for found in heads)
+    table = Table(header_style="bold", box=None, padding=(0, 2, 0, 0), pad_edge=False)
+    for column in lead:
+        table.add_column(column, no_wrap=True)
+    for number, found in zip(rounds, heads, strict=True):
+        table.add_column(found.pop() if same else f"round {number}", justify="right", no_wrap=True)
+    for control in controls:
+        table.add_column(f"ticket−{control}", justify="right", no_wrap=True)
+    last = {(gap.experiment, gap.control): percent(gap.mean, gap.sd, sign="+") for gap in gaps(compared).itertuples()}
+    for member in compared.members:
+        for arm in arms:
+            cells = [percent(line.mean, line.sd) if (line := lines.get((member, arm, r))) else "" for r in rounds]
+            if arm == "ticket":
+                table.add_row(*about[member], arm, *cells, *(last.get((member, control), "") for control in controls))
+            elif any(cells):
+                table.add_row(*([""] * len(about[member])), arm, *cells)
+    console.print(table)
+    by = "weights left" if same else "round: how many weights are left is not the same for all"
+    said = [
+        f"Test accuracy at early stop, %, by {by}. Mean ± standard deviation over replicates; the first is the dense "
+        f"network.{' Differences: the sparsest round of both, replicate by replicate.' if controls else ''}",
+        *(f"{note[0].upper()}{note[1:]}." for note in compared.notes),
+    ]
+    console.print("\n".join(said), style="dim italic", highlight=False)
+
+
+def some(rounds: list[int], count: int) -> list[int]:
+    """At most `count` of `rounds`, evenly, the first and the last among them."""
+    if len(rounds) <= count:
+        return rounds
+    return [rounds[round(place * (len(rounds) - 1) / (count - 1))] for place in range(count)]

@@ -1,0 +1,102 @@
+"""Tickets from elsewhere: what Dagster and MLflow say of it, on both sides.
+
+An arrow between the assets of two rounds would close a circle (round 7 of one experiment, round 1 of another, are
+partitions of assets that lie in the opposite order), so the two partitions link to each other.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from dagster import AssetKey, AssetObservation, MetadataValue
+
+from lth_pipeline.home import find_home
+from lth_pipeline.orchestration.partitions import partition_key
+from lth_pipeline.orchestration.stages import Stage, asset_name
+from lth_pipeline.recipes import Chain, Step, Workshop
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from lth_pipeline.tracking.tracker import Tracker
+
+
+def asset_url(asset: str, experiment: str, replicate: int) -> str:
+    """The page of a partition of an asset in Dagster."""
+    key = quote(f"{experiment}|{replicate}", safe="")
+    return f"{find_home().dagster_ui}/assets/{asset}?view=partitions&partition={key}"
+
+
+def metadata(context, chain: Chain, workshop: Workshop, stage: Stage, round: int) -> dict[str, Any]:
+    """Of the mask that was taken over and of the weights with it; the source's own asset is told who took it."""
+    origin = chain.owner(1).ticket_from
+    taken = (stage.name == "mask" and round == 1) or (stage.name == "rewind_weights" and _with_weights(chain))
+    if not origin or not taken or chain.owner(1).name != chain.name:
+        return {}
+    asset = asset_name(stage.name, origin.round) if stage.name == "mask" else asset_name("ticket", origin.round)
+    source = f"{origin.experiment}, replicate {chain.replicate}, round {origin.round}"
+    mine = asset_name(stage.name, round)
+    context.log_event(
+        AssetObservation(
+            AssetKey(asset),
+            partition=partition_key(origin.experiment, chain.replicate),
+            description=f"taken over by {chain.name}, replicate {chain.replicate}",
+            metadata={
+                "taken over by": MetadataValue.text(f"{chain.name}, replicate {chain.replicate}, {mine}"),
+                "its page": MetadataValue.url(asset_url(mine, chain.name, chain.replicate)),
+            },
+        )
+    )
+    fresh = workshop.make(chain, Step("mask", 1)).facts["fresh_layers"] if round == 1 else _fresh(chain)
+    return {
+        "ticket from": MetadataValue.text(source),
+        "ticket from, its page": MetadataValue.url(asset_url(asset, origin.experiment, chain.replicate)),
+        "layers that are fresh here": MetadataValue.text(", ".join(fresh) or "none: every layer was taken over"),
+    }
+
+
+def _with_weights(chain: Chain) -> bool:
+    origin = chain.owner(1).ticket_from
+    return origin is not None and origin.weights == "source"
+
+
+def _fresh(chain: Chain) -> list[str]:
+    taken = chain.carried()
+    return [layer.name for layer in chain.model(1).layers if layer.name not in taken]
+
+
+def tags(tracker: Tracker, chain: Chain, workshop: Workshop, step: Step) -> dict[str, str]:
+    """MLflow's tags of a training that descends from a ticket from elsewhere; the source's run is told, too."""
+    from lth_pipeline.tracking.runs import Training, find_current
+
+    origin = chain.owner(1).ticket_from
+    if not origin or not step.round:
+        return {}
+    found = {
+        "lth.ticket_from": f"{origin.experiment}, round {origin.round}",
+        "lth.ticket_weights": origin.weights,
+        "lth.fresh_layers": ", ".join(_fresh(chain)) or "none",
+    }
+    source = chain.other(origin.experiment)
+    trained = source.main(origin.round)
+    product = workshop.look_up(source, trained)
+    about = Training(origin.experiment, "", chain.replicate, trained.round, trained.arm)
+    run = find_current(tracker, about, product.version) if product else None
+    if run:
+        found["lth.ticket_from_run"] = run
+        found["mlflow.note.content"] = (
+            f"The ticket is that of {found['lth.ticket_from']}: "
+            f"[its run]({tracker.run_url(origin.experiment, run)}). Fresh layers: {found['lth.fresh_layers']}."
+        )
+        if step.round == 1:
+            tracker.client.set_tag(run, f"lth.ticket_taken_by.{chain.name}", f"replicate {chain.replicate}")
+    return found
+
+
+def links(tags: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """(text, target) for a training's summary."""
+    if "lth.ticket_from" in tags:
+        run = f" (MLflow run `{tags['lth.ticket_from_run']}`)" if "lth.ticket_from_run" in tags else ""
+        yield "ticket from", f"{tags['lth.ticket_from']}{run}"
+        yield "layers that are fresh here", tags["lth.fresh_layers"]

@@ -1,0 +1,78 @@
+"""What lies in the artifacts of trainings: weights, the learning curve, and what was followed."""
+
+from __future__ import annotations
+
+import torch
+
+from lth_pipeline.lottery.training import curve
+from lth_pipeline.lottery.training.early_bird import EarlyBird
+from lth_pipeline.lottery.training.train import State, Trained
+
+Tensors = dict[str, torch.Tensor]
+EARLY = "early/"
+
+
+def under(prefix: str, tensors: Tensors) -> Tensors:
+    """{name without `prefix`: tensor} of those that have it."""
+    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
+
+
+def weights_of(tensors: Tensors) -> Tensors:
+    """The weights in an artifact: those of a trained network lie beside its learning curve."""
+    return under("weights/", tensors) or tensors
+
+
+def early_weights_of(tensors: Tensors) -> Tensors:
+    """The weights at which the mask had settled; those at the end where it never did."""
+    return under(EARLY + "weights/", tensors) or weights_of(tensors)
+
+
+def distances_of(tensors: Tensors) -> tuple[list[int], list[list[float]]] | None:
+    """(iterations, pairwise distances of the masks) of a dense training that was followed; None where it was not."""
+    if EARLY + "distances" not in tensors:
+        return None
+    return tensors[EARLY + "iterations"].tolist(), tensors[EARLY + "distances"].tolist()
+
+
+def rows_of(tensors: Tensors) -> list[curve.Row]:
+    """The learning curve in the artifact of a training."""
+    return curve.to_rows({column: tensors[f"curve/{column}"] for column in curve.COLUMNS})
+
+
+def trained_tensors(trained: Trained, followed: EarlyBird | None) -> Tensors:
+    """The artifact of a training."""
+    columns = curve.to_tensors(trained.rows)
+    found = {
+        **{f"weights/{name}": tensor for name, tensor in trained.weights.items()},
+        **{f"curve/{column}": tensor for column, tensor in columns.items()},
+        "train_accuracy": torch.tensor(trained.train_accuracy, dtype=torch.float64),
+    }
+    if followed:
+        iterations, distances = followed.distances()
+        found |= {EARLY + "iterations": iterations, EARLY + "distances": distances}
+        found |= {f"{EARLY}weights/{name}": tensor for name, tensor in (followed.weights or {}).items()}
+    return found
+
+
+def state_tensors(state: State) -> Tensors:
+    """A checkpoint."""
+    return {
+        "iteration": torch.tensor(state.iteration),
+        "seconds": torch.tensor(state.seconds, dtype=torch.float64),
+        **{f"weights/{name}": tensor for name, tensor in state.weights.items()},
+        **{f"optimiser/{name}": tensor for name, tensor in state.optimiser.items()},
+        **{f"curve/{column}": tensor for column, tensor in curve.to_tensors(state.rows).items()},
+        **{f"follower/{name}": tensor for name, tensor in state.follower.items()},
+    }
+
+
+def state_of(tensors: Tensors) -> State:
+    """The inverse of `state_tensors`."""
+    return State(
+        int(tensors["iteration"]),
+        weights_of(tensors),
+        under("optimiser/", tensors),
+        rows_of(tensors),
+        float(tensors["seconds"]),
+        follower=under("follower/", tensors),
+    )

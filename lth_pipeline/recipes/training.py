@@ -1,0 +1,163 @@
+"""How trainings are made: the data, the schedule, the state to resume from, what comes out."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import lru_cache, partial
+from time import monotonic
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from lth_pipeline.experiments import Experiment
+from lth_pipeline.experiments.settings import DataSettings
+from lth_pipeline.experiments.settings.arms import DistillationSettings, EarlyBirdSettings
+from lth_pipeline.lottery import data as datasets
+from lth_pipeline.lottery.data.augmentation import Augmentation
+from lth_pipeline.lottery.errors import DataError
+from lth_pipeline.lottery.randomness import generator, stream_seed
+from lth_pipeline.lottery.training import curve
+from lth_pipeline.lottery.training.distillation import Teacher
+from lth_pipeline.lottery.training.early_bird import EarlyBird
+from lth_pipeline.lottery.training.schedule import Schedule, learning_rate
+from lth_pipeline.lottery.training.train import Trained, train
+from lth_pipeline.recipes.artifacts import state_of, state_tensors, trained_tensors, weights_of
+from lth_pipeline.recipes.chain import Chain
+from lth_pipeline.recipes.facts import source_of
+from lth_pipeline.recipes.recipe import Recipe
+from lth_pipeline.recipes.route import choose_device, route
+from lth_pipeline.recipes.step import Step
+
+if TYPE_CHECKING:
+    from lth_pipeline.lottery.models import Model
+    from lth_pipeline.recipes.workshop import Workshop
+
+Tensors = dict[str, torch.Tensor]
+
+
+def train_step(
+    workshop: Workshop, chain: Chain, step: Step, recipe: Recipe, inputs: dict[str, Tensors], model: Model
+) -> tuple[Tensors, dict[str, Any]]:
+    """(tensors, facts) of a training, or of the weights at a rewind point."""
+    experiment = chain.owner(step.round)
+    stop = step.iteration if step.kind == "rewind_weights" else None
+    device = choose_device(workshop.device)
+    data = data_for(experiment, workshop.dirs, device, recipe.inputs["data"])
+    schedule = _schedule(experiment, 0 if stop else chain.start(step), chain.held(step))
+    follower = _follower(chain, schedule, weights_of(inputs["weights"])) if chain.is_early(step) else None
+    kept = workshop.store.load_checkpoint(recipe.id, route(device))
+    saved = monotonic()
+
+    def on_evaluation(row: curve.Row, state) -> None:
+        nonlocal saved
+        if workshop.on_row:
+            workshop.on_row(step, row, stop or schedule.iterations)
+        if monotonic() - saved >= workshop.checkpoint_seconds:
+            workshop.store.save_checkpoint(recipe.id, state_tensors(state()), route(device))
+            saved = monotonic()
+
+    def seeds(purpose: str, number: int) -> int:
+        unit = {"epoch" if purpose == "data_order" else "iteration": number}
+        return stream_seed(experiment.seed, purpose, replicate=chain.replicate, round=step.round, **unit)
+
+    trained = train(
+        model,
+        weights_of(inputs["weights"]),
+        inputs.get("mask"),
+        data,
+        schedule,
+        seeds,
+        stop=stop,
+        resume=state_of(kept) if kept else None,
+        on_evaluation=on_evaluation,
+        teacher=_teacher(chain, experiment, inputs["teacher"]) if "teacher" in inputs else None,
+        follower=follower,
+    )
+    workshop.store.drop_checkpoint(recipe.id)
+    if stop:
+        return trained.weights, {"seconds": trained.seconds, "iterations": trained.iterations}
+    facts = {**_facts(trained), **_data_facts(data), **_early_facts(follower, schedule)}
+    if step.arm == "dense_small":
+        facts |= {"weights": model.prunable, "density": model.prunable / chain.model(step.round).prunable}
+    return trained_tensors(trained, follower), facts
+
+
+def data_for(experiment: Experiment, dirs: datasets.DataDirs, device: torch.device, digest: str) -> datasets.Data:
+    """The data of an experiment on `device`. Raises DataError where own images are no longer what `digest` says."""
+    data = _data(experiment.data, dirs, experiment.seed, device, digest)
+    if experiment.data.name == "images" and data.sha256 != digest:
+        raise DataError(f"{experiment.data.path}: these images have changed since the run began; run again")
+    return data
+
+
+def _teacher(chain: Chain, experiment: Experiment, tensors: Tensors) -> Teacher:
+    asked = experiment.distillation or DistillationSettings()
+    return Teacher(chain.model(0), weights_of(tensors), asked.temperature, asked.weight)
+
+
+def _follower(chain: Chain, schedule: Schedule, initial: Tensors) -> EarlyBird:
+    from lth_pipeline.lottery.training.early_bird import every
+    from lth_pipeline.recipes.pruning import followed_mask
+
+    asked = chain.owner(0).early_bird or EarlyBirdSettings()
+    return EarlyBird(partial(followed_mask, chain, initial), every(schedule), asked.distance, asked.checks)
+
+
+def _early_facts(follower: EarlyBird | None, schedule: Schedule) -> dict[str, Any]:
+    """Where the mask settled, and the iterations of dense training that are not needed then."""
+    if follower is None:
+        return {}
+    settled = follower.settled
+    return {"early_bird_iteration": settled, "early_bird_saves": schedule.iterations - settled if settled else 0}
+
+
+def _facts(trained: Trained) -> dict[str, Any]:
+    best, last = curve.early_stop(trained.rows), trained.rows[-1]
+    return {
+        "early_stop_iteration": best["iteration"],
+        "test_accuracy_at_early_stop": best["test_accuracy"],
+        "test_accuracy_at_end": last["test_accuracy"],
+        "train_accuracy_at_end": trained.train_accuracy,
+        "validation_loss_min": best["validation_loss"],
+        "seconds": trained.seconds,
+        "iterations": trained.iterations,
+        "iterations_per_second": trained.iterations / trained.seconds,
+        **({"diverged_at": trained.diverged_at} if trained.diverged_at is not None else {}),
+    }
+
+
+def _data_facts(data: datasets.Data) -> dict[str, Any]:
+    return {"data_sha256": data.sha256, "data_mean": list(data.mean), "data_std": list(data.std)}
+
+
+def _schedule(experiment: Experiment, start: int, held: bool) -> Schedule:
+    """held: at the last learning rate from the first step on."""
+    augmentation = experiment.data.augmentation
+    schedule = Schedule(
+        **experiment.training.model_dump(exclude_none=True),
+        augmentation=Augmentation(**augmentation.model_dump()) if augmentation else None,
+        start=start,
+    )
+    if not held:
+        return schedule
+    last = learning_rate(schedule, schedule.iterations - 1)
+    return replace(schedule, learning_rate=last, schedule="constant", warmup=0, step_at=())
+
+
+@lru_cache(maxsize=2)
+def _data(
+    settings: DataSettings, dirs: datasets.DataDirs, seed: int, device: torch.device, digest: str
+) -> datasets.Data:
+    """digest: tells apart what was remembered of other content; own images may change while a process lives."""
+    return datasets.load(
+        settings.name,
+        dirs,
+        source=source_of(settings),
+        generator=generator(stream_seed(seed, "validation_split")),
+        validation_size=settings.validation_size,
+        train_size=settings.train_size,
+        test_size=settings.test_size,
+        normalisation=settings.normalisation,
+        as_bytes=settings.augmentation is not None,
+        device=device,
+    )

@@ -1,0 +1,27 @@
+"""What a ticket from another experiment brings along, and what is fresh."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from lth_pipeline.lottery.models import Layer, Model
+
+
+def carried(source: Model, target: Model) -> tuple[str, ...]:
+    """Names of the layers of `target` that take over mask and weights: those of the same name and shape in `source`.
+
+    The others, such as a head for another number of classes, start whole and fresh.
+    """
+    shapes = {layer.name: layer.shape for layer in source.layers}
+    return tuple(layer.name for layer in target.layers if shapes.get(layer.name) == layer.shape)
+
+
+def fresh(source: Model, target: Model) -> tuple[Layer, ...]:
+    """The layers of `target` that take nothing over."""
+    taken = carried(source, target)
+    return tuple(layer for layer in target.layers if layer.name not in taken)
+
+
+def belongs_to(tensor: str, layers: Iterable[str]) -> bool:
+    """Whether a tensor, such as fc1.bias, is of one of `layers`."""
+    return tensor.rsplit(".", 1)[0] in layers

@@ -1,0 +1,119 @@
+"""Every way to prune, rewind and control, through whole chains on a network of 1,300 weights."""
+
+from itertools import product
+
+import pytest
+
+from lth_pipeline.lottery.pruning.criteria import CRITERIA
+from lth_pipeline.recipes import Step, training
+from lth_pipeline.recipes.step import DRAWN
+from lth_pipeline_tests.recipes.invariants import hold
+from lth_pipeline_tests.recipes.making import ARMS, Made, card, load, made, workshop_in
+
+#: rewinding -> (settings, the iteration that a pruned network is trained from)
+REWINDINGS = {
+    "weights_at_0": ({}, 0),
+    "weights_at_3": ({"iteration": 3}, 3),
+    "learning_rate": ({"mode": "learning_rate", "iteration": 3}, 3),
+    "fine_tuning": ({"mode": "fine_tuning", "iteration": 5}, 5),
+}
+#: what keeps a criterion cheap on 64 images, and takes it through more than one step where it can go by steps
+FAST = {
+    "snip": {"examples": 20, "steps": 2},
+    "grasp": {"examples": 20, "steps": 2},
+    "gradient_magnitude": {"examples": 20},
+    "synflow": {"steps": 4},
+}
+SCOPES, STRUCTURES, MODES = ("layerwise", "global"), ("weights", "units"), ("iterative", "one_shot")
+WAYS = list(product(CRITERIA, SCOPES, STRUCTURES, MODES, REWINDINGS))
+ROUNDS = 2
+
+
+def named(way) -> str:
+    """The name of the card."""
+    return f"way_{WAYS.index(way)}"
+
+
+def told(way) -> str:
+    return "-".join(way)
+
+
+def card_of(criterion, scope, structure, mode, rewinding, **others):
+    pruning = {"criterion": criterion, "scope": scope, "structure": structure, "mode": mode, **FAST.get(criterion, {})}
+    if structure == "units":  # so few that a global ranking takes no layer whole
+        pruning["rates"] = {"fc": 0.2}
+    return card(pruning=pruning, rewind=REWINDINGS[rewinding][0], arms=ARMS, draws=2, **others)
+
+
+@pytest.fixture(scope="module")
+def cards(tmp_path_factory):
+    return load(tmp_path_factory.mktemp("cards"), **{named(way): card_of(*way) for way in WAYS})
+
+
+@pytest.fixture(scope="module")
+def workshop(tmp_path_factory):
+    """One for all: the dense network, and whatever else ways have in common, is trained once."""
+    return workshop_in(tmp_path_factory.mktemp("store"))
+
+
+def gone_on_from(made: Made, round: int, rewinding: str):
+    """The weights that the ticket of `round` must have, found without asking the chain."""
+    if rewinding == "weights_at_0":
+        return made.weights(Step("initial_weights"))
+    if rewinding == "weights_at_3":
+        return made.weights(Step("rewind_weights", iteration=3))
+    one_shot = made.chain.owner(round).pruning.mode == "one_shot"
+    last = Step("trained", 0, "dense") if one_shot or round == 1 else Step("trained", round - 1, "ticket")
+    return made.weights(last)
+
+
+@pytest.mark.parametrize("way", WAYS, ids=told)
+def test_the_invariants_hold(way, cards, workshop):
+    chain, at = made(workshop, cards, named(way)), REWINDINGS[way[-1]][1]
+    assert len(chain.chain.trainings(1)) == len(ARMS) + len(DRAWN)
+    for round in range(1, ROUNDS + 1):
+        hold(chain, round, gone_on_from(chain, round, way[-1]), at)
+
+
+#: each criterion twice, so that every scope, structure, mode and rewinding is among them
+SOME = [WAYS[32 * place + (13 * place + 17 * half) % 32] for place in range(len(CRITERIA)) for half in (0, 1)]
+
+
+def test_the_selection_has_everything():
+    assert [set(column) for column in zip(*SOME, strict=True)] == [
+        set(CRITERIA), set(SCOPES), set(STRUCTURES), set(MODES), set(REWINDINGS)
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("way", SOME, ids=told)
+def test_another_store_gets_the_same_bits(way, cards, workshop, tmp_path):
+    """Nothing comes from the clock, the global generator, or what was computed before."""
+    again = workshop_in(tmp_path / "other")
+    assert made(again, cards, named(way)).versions(ROUNDS) == made(workshop, cards, named(way)).versions(ROUNDS)
+
+
+@pytest.mark.parametrize("way", SOME[::3], ids=told)
+def test_the_arms_of_a_round_see_the_same_batches(way, cards, tmp_path, monkeypatch):
+    """Or the gap between them would be partly luck. An epoch's stream is what orders it."""
+    streams: list[tuple] = []
+    plain = training.train
+
+    def spied(model, weights, mask, data, schedule, seeds, **options):
+        streams.append(tuple(seeds(purpose, number) for purpose in ("data_order", "augmentation") for number in range(9)))
+        return plain(model, weights, mask, data, schedule, seeds, **options)
+
+    monkeypatch.setattr(training, "train", spied)
+    chain = made(workshop_in(tmp_path / "own"), cards, named(way))
+    seen = []
+    for round in range(ROUNDS + 1):
+        steps = chain.chain.trainings(round)
+        for before in [each for step in steps for each in (chain.chain.begin(step), chain.chain.mask(step)) if each]:
+            chain.product(before)
+        streams.clear()
+        for step in steps:
+            chain.product(step)
+        trained = {chain.product(step).recipe.id for step in steps if step.round == round and (round or step.arm)}
+        seen.append(set(streams))
+        assert len(streams) == len(trained) - (round == 0 and not streams)
+    assert [len(each) for each in seen[1:]] == [1] * ROUNDS
+    assert len(set.union(*seen)) == len(seen), "rounds have streams of their own"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from lth_pipeline.experiments import Experiment
-from lth_pipeline.experiments.sweeps import Sweep, sweeps, words
+from lth_pipeline.experiments.sweeps import Sweep, sweeps
 
 
 @click.command("list")
@@ -29,11 +29,18 @@ def list_cards() -> None:
             _add_sweep(table, cards, groups[card.sweep.sweep])
     console = Console()
     console.print(table)
+    if groups:
+        some = next(iter(groups.values()))
+        example = f"{some.name} …{some.members[0].removeprefix(some.name)} is {some.members[0]}"
+        console.print(f"\n…: the name of the sweep: {example}", style="dim", soft_wrap=True)
     console.print(f"\nYour own cards go into {home.experiments}", style="dim", soft_wrap=True)
 
 
 def _add_sweep(table, cards, sweep: Sweep) -> None:
-    """A line for the sweep with what holds for all; beneath it a line for each experiment with what does not."""
+    """A line for the sweep with what holds for all; beneath it a line for each experiment with what does not.
+
+    Its experiments all begin with its name, which would push everything else off a narrow screen.
+    """
     facts = [_facts(cards[member]) for member in sweep.members]
     shared = [column[0] if len(set(column)) == 1 else "" for column in zip(*facts, strict=True)]
     first = cards[sweep.members[0]]
@@ -41,7 +48,7 @@ def _add_sweep(table, cards, sweep: Sweep) -> None:
     table.add_row(sweep.name, *shared, f"sweep of {len(sweep.members)} experiments{': ' if about else ''}{about}")
     for member, own in zip(sweep.members, facts, strict=True):
         differing = ["" if common else value for common, value in zip(shared, own, strict=True)]
-        table.add_row(f"  {member}", *differing, words(cards[member].sweep.at), style="dim")
+        table.add_row(f"  …{member.removeprefix(sweep.name)}", *differing, "", style="dim")
 
 
 def _facts(card: Experiment) -> tuple[str, ...]:

@@ -111,7 +111,9 @@ def _draw(console: Console, bars: Progress, states, events, whole: str, failed: 
     def show_whole() -> None:
         if whole and states:
             done = sum(state.completed for state in states.values())
-            bars.update(whole_bar, completed=done, description=f"{whole}  {ended} of {len(states)} replicates done")
+            gathering = ", gathering results" if ended == len(states) else ""
+            said = f"{whole}  {ended} of {len(states)} replicates done{gathering}"
+            bars.update(whole_bar, completed=done, description=said)
 
     show_whole()
     for event, details in events:

@@ -52,6 +52,7 @@ def run(card, replicates, through, rounds, recompute, workers) -> None:
     from lth_pipeline.orchestration.instance import close_dead_runs, devices, open_instance
     from lth_pipeline.orchestration.partitions import deepest_round, partition_key
     from lth_pipeline.orchestration.plan import Asked, plan, tasks
+    from lth_pipeline.orchestration.sources import source_plans
     from lth_pipeline.recipes.facts import title_of
     from lth_pipeline.recipes.ready import make_ready
     from lth_pipeline.tracking.runs import run_ids
@@ -72,19 +73,33 @@ def run(card, replicates, through, rounds, recompute, workers) -> None:
             click.echo(f"Run {run_id[:8]} was killed earlier; going on from what it left.")
         recorded = status.read_records(instance, deepest)
         todo = {name: plan(cards, name, shop, recorded, run_ids(tracker, name), deepest, **options) for name in names}
+        first = source_plans(
+            cards,
+            todo,
+            lambda name, numbers, round: plan(
+                cards, name, shop, recorded, run_ids(tracker, name), deepest, replicates=numbers, rounds=(round,)
+            ),
+        )
         asked = Asked(home, cards, chosen, shop, log, recompute)
         whole = card if len(names) > 1 else ""
+
+        def title(name: str, number: int) -> str:
+            if whole:
+                return f"{name.removeprefix(f'{whole}_')}  {number}"
+            return f"replicate {number}" if name == card else f"{name}, replicate {number}"
+
         states = {
             partition_key(name, number): Replicate(
-                f"{name.removeprefix(f'{whole}_')}  {number}" if whole else f"replicate {number}",
+                title(name, number),
                 shop.chain(cards, name, number),
                 entries,
             )
-            for name in names
-            for number, entries in todo[name].items()
+            for name, planned in (*first.items(), *todo.items())
+            for number, entries in planned.items()
         }
-        queue = tasks(asked, todo, recorded, instance)
+        queue = tasks(asked, todo, first, recorded, instance)
         among = f"{len(names)} experiments, " if whole else ""
+        among += f"first what the ticket of {', '.join(first)} lacks, " if first else ""
         at_once = workers or suitable_workers(len(states) or len(queue), devices())
         failed = show_progress(f"{card}: {among}{len(states)} replicate(s)", states, run_tasks(queue, at_once), whole)
     if not states:

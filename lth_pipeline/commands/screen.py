@@ -13,6 +13,9 @@ from lth_pipeline.reports.report import sentence
 from lth_pipeline.reports.table import by_round, differences, notes
 
 
+WIDE = 3  # so many arms fit side by side
+
+
 def results_on_screen(experiment: Experiment, frame: pd.DataFrame) -> None:
     """Means ± standard deviation over replicates, a line per round; then the sentence that sums it up."""
     console = Console()
@@ -25,34 +28,8 @@ def results_on_screen(experiment: Experiment, frame: pd.DataFrame) -> None:
         style="italic",
         highlight=False,
     )
-    table = Table(header_style="bold", box=None, padding=(0, 2, 0, 0), pad_edge=False)
-    for column in (
-        "round",
-        "density",
-        *(name for arm in arms for name in (arm, "stops at")),
-        *(f"ticket−{control}" for control in controls),
-    ):
-        table.add_column(column, justify="right", no_wrap=True)
-    lines = {(line.round, "ticket" if line.arm == "dense" else line.arm): line for line in by_round(frame).itertuples()}
-    gaps = {control: differences(frame, control).set_index("round") for control in controls}
-    for round in sorted({round for round, _ in lines}):
-        first = next(line for (number, _), line in lines.items() if number == round)
-        cells = [str(round), f"{100 * first.density:.1f} %"]
-        for arm in arms:
-            line = lines.get((round, arm))
-            cells += (
-                ["", ""]
-                if line is None
-                else [
-                    _spread(line.test_accuracy_at_end, line.test_accuracy_at_end_sd, 100, 2),
-                    _spread(line.early_stop_iteration, line.early_stop_iteration_sd, 1, 0),
-                ]
-            )
-        for control in controls:
-            gap = gaps[control].loc[round] if round in gaps[control].index else None
-            cells.append("" if gap is None else _spread(gap["mean"], gap["sd"], 100, 2, sign="+"))
-        table.add_row(*cells)
-    console.print(table)
+    draw = _wide if len(arms) <= WIDE else _long
+    console.print(draw(frame, arms, controls))
     said = [
         "Test accuracy at the end of training, %, and early-stop iteration: mean ± standard deviation over replicates. "
         "Round 0 is the dense network.",
@@ -61,6 +38,66 @@ def results_on_screen(experiment: Experiment, frame: pd.DataFrame) -> None:
     console.print("\n".join(said), style="dim italic", highlight=False)
     for control in controls:
         console.print(sentence(frame, control), highlight=False)
+
+
+def _wide(frame: pd.DataFrame, arms: list[str], controls: list[str]) -> Table:
+    """A line for each round, the arms side by side."""
+    table = _table("round", "density", *(name for arm in arms for name in (arm, "stops at")))
+    for control in controls:
+        table.add_column(f"ticket−{control}", justify="right", no_wrap=True)
+    lines, gaps = _lines(frame), _gaps(frame, controls)
+    for round in sorted({round for round, _ in lines}):
+        first = next(line for (number, _), line in lines.items() if number == round)
+        measured = [cell for arm in arms for cell in _measured(lines.get((round, arm)))]
+        differ = [_gap(gaps[control], round) for control in controls]
+        table.add_row(str(round), f"{100 * first.density:.1f} %", *measured, *differ)
+    return table
+
+
+def _long(frame: pd.DataFrame, arms: list[str], controls: list[str]) -> Table:
+    """A line for each round and arm."""
+    table = _table("round", "density", "arm", "accuracy", "stops at", "ticket−it")
+    table.columns[2].justify = "left"
+    lines, gaps = _lines(frame), _gaps(frame, controls)
+    for round in sorted({round for round, _ in lines}):
+        for place, arm in enumerate(arm for arm in arms if (round, arm) in lines):
+            line = lines[round, arm]
+            density = f"{100 * line.density:.1f} %" if place == 0 or arm == "dense_small" else ""
+            name = "dense" if round == 0 else arm
+            cells = (str(round) if place == 0 else "", density, name, *_measured(line))
+            table.add_row(*cells, _gap(gaps[arm], round) if arm in gaps else "")
+    return table
+
+
+def _table(*columns: str) -> Table:
+    table = Table(header_style="bold", box=None, padding=(0, 2, 0, 0), pad_edge=False)
+    for column in columns:
+        table.add_column(column, justify="right", no_wrap=True)
+    return table
+
+
+def _lines(frame: pd.DataFrame) -> dict:
+    """The dense network is round 0 of the ticket."""
+    return {(line.round, "ticket" if line.arm == "dense" else line.arm): line for line in by_round(frame).itertuples()}
+
+
+def _gaps(frame: pd.DataFrame, controls: list[str]) -> dict[str, pd.DataFrame]:
+    return {control: differences(frame, control).set_index("round") for control in controls}
+
+
+def _gap(gaps: pd.DataFrame, round: int) -> str:
+    if round not in gaps.index:
+        return ""
+    return _spread(gaps.loc[round]["mean"], gaps.loc[round]["sd"], 100, 2, sign="+")
+
+
+def _measured(line) -> list[str]:
+    if line is None:
+        return ["", ""]
+    return [
+        _spread(line.test_accuracy_at_end, line.test_accuracy_at_end_sd, 100, 2),
+        _spread(line.early_stop_iteration, line.early_stop_iteration_sd, 1, 0),
+    ]
 
 
 def _spread(mean: float, sd: float, scale: float, digits: int, sign: str = "") -> str:

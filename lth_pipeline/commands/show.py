@@ -29,6 +29,7 @@ def show(card: str | None) -> None:
     from lth_pipeline.recipes.facts import facts_of, parts_of, title_of
     from lth_pipeline.recipes.ladder import ladder, model_of
     from lth_pipeline.recipes.ready import make_ready
+    from lth_pipeline.recipes.remarks import taken_over
 
     home, cards = places()
     dirs = data_dirs(home)
@@ -45,6 +46,9 @@ def show(card: str | None) -> None:
     if experiment.branch_of:
         branch = experiment.branch_of
         console.print(f"a branch: rounds 0 … {branch.round - 1} are taken over from {branch.experiment}")
+    chain = Chain(cards, card, 0, dirs)
+    if taken_over(chain):
+        console.print(taken_over(chain), highlight=False)
     settings = Table(box=None, pad_edge=False, header_style="bold", title="Settings", title_justify="left")
     for column in ("field", "value", "meaning"):
         settings.add_column(column)
@@ -68,9 +72,12 @@ def show(card: str | None) -> None:
         f"  {NETWORKS[experiment.model.name].about}",
         highlight=False,
     )
-    console.print(_ladder(ladder(cards, card, experiment.pruning.rounds, dirs), model))
-    if experiment.pruning.scope == "global":
+    pruning = experiment.pruning
+    console.print(_ladder(ladder(cards, card, pruning.rounds, dirs), model, pruning.structure))
+    if pruning.scope == "global":
         console.print("·: decided by the global ranking, or not pruned", style="dim")
+    if experiment.ticket_from:
+        console.print("round 1: as its source left it; ·: known once that is done", style="dim")
 
     cost = cost_of(experiment, Chain(cards, card, 0, dirs))
     console.print(
@@ -84,11 +91,13 @@ def show(card: str | None) -> None:
 MOST_LAYERS = 8  # a column each; of deeper networks, a column a kind
 
 
-def _ladder(rungs, model):
-    """Survivors by round, in all and by layer."""
+def _ladder(rungs, model, structure: str):
+    """Survivors by round, in all and by layer; there, whole units where they are pruned."""
     from rich.table import Table
 
-    table = Table(box=None, pad_edge=False, header_style="bold", title="Ladder", title_justify="left")
+    title = "Ladder" if structure == "weights" else "Ladder, layers in units"
+    table = Table(box=None, pad_edge=False, header_style="bold", title=title, title_justify="left")
+    whole = {layer.weight: layer.shape[0] for layer in model.layers}
     groups = {layer.name: [layer] for layer in model.layers}
     if len(groups) > MOST_LAYERS:
         groups = {}
@@ -97,13 +106,14 @@ def _ladder(rungs, model):
     for column in ("round", "density", "weights", *groups):
         table.add_column(column, justify="right")
     for rung in rungs:
+        keep = whole if rung.round == 0 and structure == "units" else rung.keep or {}
         cells = [
-            f"{sum(rung.keep[layer.weight] for layer in layers):,}"
-            if all(layer.weight in rung.keep for layer in layers)
-            else "·"
+            f"{sum(keep[layer.weight] for layer in layers):,}" if all(layer.weight in keep for layer in layers) else "·"
             for layers in groups.values()
         ]
-        table.add_row(str(rung.round), f"{100 * rung.density:.2f} %", f"{rung.weights:,}", *cells)
+        known = rung.weights is not None
+        density, weights = (f"{100 * rung.density:.2f} %", f"{rung.weights:,}") if known else ("·", "·")
+        table.add_row(str(rung.round), density, weights, *cells)
     return table
 
 

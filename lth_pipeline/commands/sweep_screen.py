@@ -28,8 +28,10 @@ def comparison_on_screen(compared: Comparison) -> None:
         for member in compared.members
     }
     widths = [max(map(len, (name, *cells))) + 2 for name, *cells in zip(lead, *about.values(), strict=False)]
-    room = console.width - sum(widths) - max(map(len, arms)) - 2 - CELL * len(controls)
-    rounds = some(sorted({round for _, _, round in lines}), max(FEWEST, min(MOST, room // CELL)))
+    room = console.width - sum(widths) - max(map(len, arms)) - 2
+    gap = sum(max(CELL, len(f"ticket−{control}") + 2) for control in controls)
+    gap = gap if room >= CELL * FEWEST + gap else 0  # the report has them too
+    rounds = some(sorted({round for _, _, round in lines}), max(FEWEST, min(MOST, (room - gap) // CELL)))
     heads = [{f"{100 * line.density:.1f} %" for key, line in lines.items() if key[2] == round} for round in rounds]
     same = all(len(found) == 1 for found in heads)
     table = Table(header_style="bold", box=None, padding=(0, 2, 0, 0), pad_edge=False)
@@ -37,21 +39,23 @@ def comparison_on_screen(compared: Comparison) -> None:
         table.add_column(column, no_wrap=True)
     for number, found in zip(rounds, heads, strict=True):
         table.add_column(found.pop() if same else f"round {number}", justify="right", no_wrap=True)
-    for control in controls:
+    beside = controls if gap else []
+    for control in beside:
         table.add_column(f"ticket−{control}", justify="right", no_wrap=True)
     last = {(gap.experiment, gap.control): percent(gap.mean, gap.sd, sign="+") for gap in gaps(compared).itertuples()}
     for member in compared.members:
         for arm in arms:
             cells = [percent(line.mean, line.sd) if (line := lines.get((member, arm, r))) else "" for r in rounds]
             if arm == "ticket":
-                table.add_row(*about[member], arm, *cells, *(last.get((member, control), "") for control in controls))
+                table.add_row(*about[member], arm, *cells, *(last.get((member, control), "") for control in beside))
             elif any(cells):
                 table.add_row(*([""] * len(about[member])), arm, *cells)
-    console.print(table)
+    needed = console.width - room + gap + CELL * len(rounds)
+    Console(width=max(console.width, needed)).print(table)  # figures are never cut
     by = "weights left" if same else "round: how many weights are left is not the same for all"
     said = [
         f"Test accuracy at early stop, %, by {by}. Mean ± standard deviation over replicates; the first is the dense "
-        f"network.{' Differences: the sparsest round of both, replicate by replicate.' if controls else ''}",
+        f"network.{' Differences: the sparsest round of both, replicate by replicate.' if gap else ''}",
         *(f"{note[0].upper()}{note[1:]}." for note in compared.notes),
     ]
     console.print("\n".join(said), style="dim italic", highlight=False)

@@ -28,15 +28,13 @@ def show_sweep(home: Home, cards: Cards, sweep: Sweep) -> None:
     chains = {member: Chain(cards, member, 0, dirs) for member in sweep.members}
     costs = {member: cost_of(cards[member], chain) for member, chain in chains.items()}
     table = Table(box=None, pad_edge=False, header_style="bold", title="Experiments", title_justify="left")
-    varied = [entry.rpartition(".")[2] for entry in sweep.varied]
-    for column in ("experiment", *varied):
-        table.add_column(column, no_wrap=column == "experiment")
+    table.add_column(f"{sweep.name}_…", no_wrap=True)
     for column in ("rounds", "replicates", "trainings", "iterations each"):
         table.add_column(column, justify="right")
     for member in sweep.members:
         card = cards[member]
         numbers = (card.pruning.rounds, card.replicates, costs[member].trainings, card.training.iterations)
-        table.add_row(member, *card.sweep.at.values(), *(f"{number:,}" for number in numbers))
+        table.add_row(member.removeprefix(f"{sweep.name}_"), *(f"{number:,}" for number in numbers))
     console.print(table)
     trainings, iterations, images = (
         sum(getattr(cost, field) for cost in costs.values()) for field in ("trainings", "iterations", "images")

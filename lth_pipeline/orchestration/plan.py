@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from lth_pipeline.orchestration.partitions import partition_key
 from lth_pipeline.orchestration.stages import asset_name
 from lth_pipeline.orchestration.status import AssetStatus, Recorded, begun, replicate_status, results_status
 from lth_pipeline.recipes import Chain, Step, Workshop
+from lth_pipeline.recipes.lineage import owner
 from lth_pipeline.tracking.runs import RunKey
 
 Plan = dict[int, list[AssetStatus]]
@@ -86,12 +87,21 @@ def _wanted(entry: AssetStatus, rounds: tuple[int, ...] | None, recompute: bool)
     return entry.state in ("missing", "stale") and entry.round < max(rounds) and not is_control
 
 
-def tasks(asked: Asked, todo: Mapping[str, Plan], recorded: Recorded, instance: DagsterInstance) -> list[Task]:
+def tasks(
+    asked: Asked, todo: Mapping[str, Plan], first: Mapping[str, Plan], recorded: Recorded, instance: DagsterInstance
+) -> list[Task]:
     """A task for each replicate of each experiment, then those that gather what they have shown: of each experiment
-    once its replicates are done, and of the sweep at the end. todo: experiment -> its plan.
+    once its replicates are done, and of the sweep at the end. todo: experiment -> its plan; first: of the experiments
+    whose tickets are taken, which go before.
     """
     cards, reports = asked.cards, asked.home.reports
-    found, gathering = [], []
+    begun = replace(asked, recompute=False)
+    found = [
+        _training(begun, name, replicate, entries)
+        for name, planned in first.items()
+        for replicate, entries in planned.items()
+    ]
+    gathering = []
     for name, planned in todo.items():
         trainings = [_training(asked, name, replicate, entries) for replicate, entries in planned.items()]
         found += trainings
@@ -116,7 +126,14 @@ def _training(asked: Asked, name: str, replicate: int, entries: list[AssetStatus
         begins = _first_training(asked.workshop.chain(asked.cards, name, replicate))
     config = {"resources": {"compute": {"config": {"recompute": True}}}} if asked.recompute else {}
     assets = tuple(entry.asset for entry in entries)
-    return asked.task(job, partition_key(name, replicate), assets, name, run_config=config, begins=begins)
+    more = {"run_config": config, "begins": begins, "after": _waits_for(asked.cards, name, replicate)}
+    return asked.task(job, partition_key(name, replicate), assets, name, **more)
+
+
+def _waits_for(cards: Mapping[str, Experiment], name: str, replicate: int) -> tuple[str, ...]:
+    """The partitions whose runs must have ended before that of a replicate of experiment `name`."""
+    origin = owner(cards, name, 1).ticket_from
+    return (partition_key(origin.experiment, replicate),) if origin else ()
 
 
 def _first_training(chain: Chain) -> str:

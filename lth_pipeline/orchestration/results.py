@@ -24,11 +24,12 @@ from lth_pipeline.orchestration.rounds import RECIPE_TAG, plain_failures
 from lth_pipeline.orchestration.stages import all_stages, asset_name
 from lth_pipeline.recipes import Workshop
 from lth_pipeline.recipes.facts import title_of
+from lth_pipeline.recipes.remarks import followed, settled, taken_over
 from lth_pipeline.recipes.results import gather
 
 NAME = "results"
 MOST = 1000  # replicates: home.py admits no more
-CODE = 2  # raise it when the table, the figures or the report change
+CODE = 3  # raise it when the table, the figures or the report change
 
 
 def results_asset(cards: Mapping[str, Experiment], deepest: int, reports: Path) -> AssetsDefinition:
@@ -60,6 +61,7 @@ def gathered(cards: Mapping[str, Experiment], name: str, workshop: Workshop) -> 
     inputs = [[row["replicate"], row["round"], row["arm"], row["data_version"]] for row in rows]
     card = cards[name]
     said = [card.quick, title_of(card.data)]  # what figures and tables say of all of it
+    said += [card.ticket_from.model_dump()] if card.ticket_from else []
     return rows, hashlib.sha256(json.dumps([CODE, inputs, said]).encode()).hexdigest()[:40]
 
 
@@ -80,7 +82,10 @@ def _materialise(context, compute: Compute, tracking: Tracking, cards, reports: 
             f"{name} has no trained round yet; materialise its rounds first, or: lth run {name}",
             allow_retries=False,
         )
-    files = bundle.results_files(experiment, title_of(experiment.data), frame)
+    chains = [compute.workshop().chain(cards, name, int(number)) for number in frame["replicate"].unique()]
+    seen = [found for chain in chains if (found := followed(compute.workshop(), chain))]
+    remarks = [said for said in (taken_over(chains[0]), settled(seen, experiment.training.iterations)) if said]
+    files = bundle.results_files(experiment, title_of(experiment.data), frame, remarks, seen)
     folder = reports / name
     for file, content in files.items():
         try:
@@ -108,6 +113,7 @@ def _materialise(context, compute: Compute, tracking: Tracking, cards, reports: 
             "early stop": MetadataValue.md(
                 markdown_picture(files["early_stop_by_density.png"], "early-stop iteration by density")
             ),
+            **({"remarks": MetadataValue.text(" ".join(remarks))} if remarks else {}),
             "report": MetadataValue.path(str(folder / "report.html")),
             "CSV": MetadataValue.path(str(folder / "results.csv")),
             "MLflow run": MetadataValue.url(tracker.run_url(name, run_id)),

@@ -124,7 +124,7 @@ def _materialise(
             "weights": MetadataValue.int(weights),
             **metadata,
             **origin_metadata(chain, products, round),
-            **transfers.metadata(context, chain, workshop, stage, round),
+            **transfers.metadata(context, chain, stage, round),
         },
         check_results=checks,
     )

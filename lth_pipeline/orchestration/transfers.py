@@ -15,6 +15,7 @@ from lth_pipeline.home import find_home
 from lth_pipeline.orchestration.partitions import partition_key
 from lth_pipeline.orchestration.stages import Stage, asset_name
 from lth_pipeline.recipes import Chain, Step, Workshop
+from lth_pipeline.recipes.transfer import fresh
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -28,7 +29,7 @@ def asset_url(asset: str, experiment: str, replicate: int) -> str:
     return f"{find_home().dagster_ui}/assets/{asset}?view=partitions&partition={key}"
 
 
-def metadata(context, chain: Chain, workshop: Workshop, stage: Stage, round: int) -> dict[str, Any]:
+def metadata(context, chain: Chain, stage: Stage, round: int) -> dict[str, Any]:
     """Of the mask that was taken over and of the weights with it; the source's own asset is told who took it."""
     origin = chain.owner(1).ticket_from
     taken = (stage.name == "mask" and round == 1) or (stage.name == "rewind_weights" and _with_weights(chain))
@@ -48,11 +49,12 @@ def metadata(context, chain: Chain, workshop: Workshop, stage: Stage, round: int
             },
         )
     )
-    fresh = workshop.make(chain, Step("mask", 1)).facts["fresh_layers"] if round == 1 else _fresh(chain)
     return {
         "ticket from": MetadataValue.text(source),
         "ticket from, its page": MetadataValue.url(asset_url(asset, origin.experiment, chain.replicate)),
-        "layers that are fresh here": MetadataValue.text(", ".join(fresh) or "none: every layer was taken over"),
+        "layers that are fresh here": MetadataValue.text(
+            ", ".join(_fresh(chain)) or "none: all were taken over"
+        ),
     }
 
 
@@ -62,8 +64,8 @@ def _with_weights(chain: Chain) -> bool:
 
 
 def _fresh(chain: Chain) -> list[str]:
-    taken = chain.carried()
-    return [layer.name for layer in chain.model(1).layers if layer.name not in taken]
+    origin = chain.owner(1).ticket_from
+    return [layer.name for layer in fresh(chain.other(origin.experiment).model(origin.round), chain.model(1))]
 
 
 def tags(tracker: Tracker, chain: Chain, workshop: Workshop, step: Step) -> dict[str, str]:
@@ -79,7 +81,7 @@ def tags(tracker: Tracker, chain: Chain, workshop: Workshop, step: Step) -> dict
         "lth.fresh_layers": ", ".join(_fresh(chain)) or "none",
     }
     source = chain.other(origin.experiment)
-    trained = source.main(origin.round)
+    trained = source.pruned_from(origin.round)  # what its mask came from, or what it was held against
     product = workshop.look_up(source, trained)
     about = Training(origin.experiment, "", chain.replicate, trained.round, trained.arm)
     run = find_current(tracker, about, product.version) if product else None

@@ -76,6 +76,12 @@ class Chain:
         """Whether `step` is a dense training that is followed for the iteration at which its mask settles."""
         return step.kind == "trained" and step.round == 0 and self.owner(0).find_early
 
+    def followed(self) -> Chain:
+        """The chain whose round 1 a dense training is followed for: that of the card it was trained by, whatever a
+        branch from round 1 makes of it."""
+        name = self.owner(0).name
+        return self if name == self.name else self.other(name)
+
     def rewind_weights(self, round: int) -> Step:
         """The weights that the ticket of `round` returns to, where it is rewound."""
         experiment = self.owner(round)
@@ -149,9 +155,17 @@ class Chain:
         before = round - 1 if pruning.mode == "iterative" else first
         return {
             **({"weights": self.pruned_from(round)} if "trained" in reads else {}),
-            **({"initial": Step("initial_weights")} if "initial" in reads else {}),
+            **({"initial": self._untrained(round)} if "initial" in reads else {}),
             **({"mask": Step("mask", before)} if before else {}),
         }
+
+    def _untrained(self, round: int) -> Step:
+        """The weights that what the mask of `round` is pruned from began with: of a ticket from elsewhere, its own."""
+        experiment = self.owner(round)
+        origin, pruning = experiment.ticket_from, experiment.pruning
+        dense = pruning.mode == "one_shot" and "trained" in CRITERIA[pruning.criterion].reads
+        taken = origin is not None and origin.weights == "source" and not dense
+        return Step("transferred_weights" if taken else "initial_weights")
 
     def recipe(self, step: Step, version_of: Callable[[Step], str | None]) -> Recipe | None:
         """The recipe of `step`, given its inputs' data versions; None while one of them, or the data, is not known."""

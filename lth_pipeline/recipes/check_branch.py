@@ -45,15 +45,18 @@ def branch_faults(experiment: Experiment, cards: Mapping[str, Experiment], dirs:
                 f"how much is left in each layer is not known beforehand",
             )
         ]
+    if branch.round > 1 and before.pruning.structure != experiment.pruning.structure:
+        expected = f"must be that of the rounds of {parent.name}: how much is left of each unit is not known beforehand"
+        return [Fault("pruning.structure", experiment.pruning.structure, expected)]
     both_global = before.pruning.scope == experiment.pruning.scope == "global" and branch.round > 1
     if both_global and ranked_layers(before.pruning, model_of(before, dirs)) != ranked_layers(
         experiment.pruning, model_of(experiment, dirs)
     ):
         expected = f"must rank the layers that {parent.name} ranks: how much is left in each is not known beforehand"
-        return [Fault("pruning.output_rate", experiment.pruning.output_rate, expected)]
-    if branch.round > 1 and before.pruning.structure != experiment.pruning.structure:
-        expected = f"must be that of the rounds of {parent.name}: how much is left of each unit is not known beforehand"
-        return [Fault("pruning.structure", experiment.pruning.structure, expected)]
+        fields = ("leave_out", "output_rate", "rates")
+        field = next(field for field in fields if getattr(before.pruning, field) != getattr(experiment.pruning, field))
+        value = getattr(experiment.pruning, field)
+        return [Fault(f"pruning.{field}", list(value) if field == "leave_out" else value, expected)]
     if branch.round > 1 and parent.ticket_from != experiment.ticket_from:
         expected = f"has no effect: round 1, which a ticket from elsewhere is, is taken over from {parent.name}"
         return [Fault("ticket_from", _said(experiment.ticket_from), expected)]
@@ -123,4 +126,10 @@ def transfer_faults(experiment: Experiment, cards: Mapping[str, Experiment], dir
             "take a ticket of the same network"
         )
         return [Fault("ticket_from.experiment", origin.experiment, expected)]
+    pruning = experiment.pruning
+    for field in ("criterion", "structure", "mode", "examples", "steps"):
+        value = getattr(pruning, field)
+        if pruning.rounds == 1 and value != type(pruning).model_fields[field].default:
+            expected = "has no effect: round 1, the only one, is the ticket from elsewhere; give more rounds"
+            return [Fault(f"pruning.{field}", value, expected)]
     return []

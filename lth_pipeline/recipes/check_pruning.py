@@ -6,11 +6,13 @@ from collections.abc import Mapping
 from itertools import islice
 
 from lth_pipeline.experiments import Experiment, Fault
+from lth_pipeline.experiments.errors import MISSING
 from lth_pipeline.experiments.settings.arms import EarlyBirdSettings
 from lth_pipeline.lottery.data import DataDirs
 from lth_pipeline.lottery.errors import ModelError, PruningError
 from lth_pipeline.lottery.models import Layer, Model
 from lth_pipeline.lottery.models.narrow import narrowed
+from lth_pipeline.lottery.pruning.criteria import CRITERIA
 from lth_pipeline.recipes.facts import facts_of, parts_of
 from lth_pipeline.recipes.ladder import Rung, climb, matches, model_of, network_settings, rate
 from lth_pipeline.recipes.lineage import owner
@@ -20,7 +22,8 @@ from lth_pipeline.recipes.rewinding import rewind_iteration
 def layer_faults(experiment: Experiment, dirs: DataDirs | None) -> list[Fault]:
     """Settings by kind or name of layer that mean no layer of this network, or one twice."""
     layers = model_of(experiment, dirs).layers
-    return _kind_faults(experiment, layers) or _name_faults(experiment, layers) or _unit_faults(experiment)
+    found = _kind_faults(experiment, layers) or _name_faults(experiment, layers)
+    return found or _unit_faults(experiment, layers) or _idle_faults(experiment, layers)
 
 
 def _kind_faults(experiment: Experiment, layers: tuple[Layer, ...]) -> list[Fault]:
@@ -64,17 +67,39 @@ def _name_faults(experiment: Experiment, layers: tuple[Layer, ...]) -> list[Faul
     return []
 
 
-def _unit_faults(experiment: Experiment) -> list[Fault]:
+def _unit_faults(experiment: Experiment, layers: tuple[Layer, ...]) -> list[Fault]:
     pruning = experiment.pruning
     if pruning.structure == "weights":
         return []
     for field in ("output_rate", "output_factor"):
-        if getattr(pruning, field):
+        if getattr(pruning, field) is not None:
             expected = "has no effect where whole units are pruned: the output's units are the classes, and stay"
             return [Fault(f"pruning.{field}", getattr(pruning, field), expected)]
+    for pattern, value in (pruning.layer_rates or {}).items():
+        if all(layer.is_output for layer in layers if matches(layer, [pattern])):
+            expected = "has no effect where whole units are pruned: the output's units are the classes, and stay"
+            return [Fault(f"pruning.layer_rates.{pattern}", value, expected)]
     if pruning.scope == "global" and pruning.densities:
         expected = "a ranking of whole units has units of many sizes, so no density can be promised; give rates"
         return [Fault("pruning.densities", list(pruning.densities), expected)]
+    return []
+
+
+def _idle_faults(experiment: Experiment, layers: tuple[Layer, ...]) -> list[Fault]:
+    """Rates that no layer goes by, as each has another, or is left out."""
+    pruning = experiment.pruning
+    given = pruning.rates or {}
+    idle = {f"rates.{kind}": {"rates": {**given, kind: 0.0}} for kind in given if given[kind]}
+    if pruning.output_factor is not None:
+        idle["output_factor"] = {"output_factor": None}
+    for field, update in idle.items():
+        without = pruning.model_copy(update=update)
+        if all(rate(pruning, layer) == rate(without, layer) for layer in layers):
+            value = given[field.removeprefix("rates.")] if "." in field else pruning.output_factor
+            expected = "has no effect: what it is for is left out, or has another rate; leave it out, or give 0"
+            if "." not in field:
+                expected = "has no effect: the output's kind has no rate that it could be a part of; leave it out"
+            return [Fault(f"pruning.{field}", value, expected)]
     return []
 
 
@@ -93,9 +118,19 @@ def protocol_faults(experiment: Experiment, dirs: DataDirs | None) -> list[Fault
     if field and training.patience and training.patience * training.evaluate_every >= left:
         expected = f"has no effect: so many evaluations take all the {left:,} iterations of a ticket; give fewer"
         return [Fault("training.patience", training.patience, expected)]
-    examples, there = experiment.pruning.examples, parts_of(experiment.data, facts_of(experiment.data, dirs))[0]
-    if examples and examples > there:
-        return [Fault("pruning.examples", examples, f"must not exceed the {there:,} training images")]
+    return _example_faults(experiment, dirs) if "examples" in CRITERIA[experiment.pruning.criterion].reads else []
+
+
+def _example_faults(experiment: Experiment, dirs: DataDirs | None) -> list[Fault]:
+    asked, facts = experiment.pruning.examples, facts_of(experiment.data, dirs)
+    there = parts_of(experiment.data, facts)[0]
+    if asked is None and 10 * facts.classes > there:
+        expected = f"is missing: ten for each class are {10 * facts.classes:,}, more than the {there:,} training images"
+        return [Fault("pruning.examples", MISSING, expected)]
+    if asked and asked > there:
+        return [Fault("pruning.examples", asked, f"must not exceed the {there:,} training images")]
+    if asked == 1 and model_of(experiment, dirs).norms:
+        return [Fault("pruning.examples", 1, "must be at least 2: batch norm takes the deviation of a batch")]
     return []
 
 
@@ -104,7 +139,12 @@ def _early_faults(experiment: Experiment, dirs: DataDirs | None) -> list[Fault]:
     if not experiment.find_early or experiment.branch_of:
         return []
     rung = next(islice(climb({experiment.name: experiment}, experiment.name, dirs), 1, None))
-    threshold = (experiment.early_bird or EarlyBirdSettings()).distance
+    asked, training = experiment.early_bird or EarlyBirdSettings(), experiment.training
+    threshold, evaluations = asked.distance, training.iterations // training.evaluate_every
+    if asked.checks >= evaluations:
+        expected = f"no mask can settle so: {evaluations:,} evaluations have {evaluations - 1:,} distances between them"
+        expected += "; give fewer checks, or a smaller training.evaluate_every"
+        return [Fault("early_bird.checks", asked.checks, expected)]
     if rung.density is None or 2 * min(rung.density, 1 - rung.density) >= threshold:
         return []
     expected = f"is more than two masks of round 1, at {100 * rung.density:.1f} %, can differ: give a smaller one"
@@ -125,6 +165,8 @@ def ladder_faults(experiment: Experiment, cards: Mapping[str, Experiment], dirs:
                 return found
             rungs.append(rung)
     except PruningError as error:
+        if experiment.ticket_from and len(rungs) == 1:
+            return [Fault("ticket_from.round", experiment.ticket_from.round, f"{error}; take an earlier round")]
         expected = f"{error}; give at most {len(rungs) - 1} rounds"
         return [Fault("pruning.rounds", pruning.rounds, expected)]
     return _small_faults(experiment, rungs[-1], model, dirs)
@@ -133,12 +175,20 @@ def ladder_faults(experiment: Experiment, cards: Mapping[str, Experiment], dirs:
 def _rung_faults(experiment: Experiment, rung: Rung, above: list[Rung], asked: str, owned: Experiment) -> list[Fault]:
     pruning = experiment.pruning
     gone = emptied(rung, owned)
+    if gone and rung.round == 1 and experiment.ticket_from:
+        expected = f"has {gone} pruned away whole; take an earlier round"
+        return [Fault("ticket_from.round", experiment.ticket_from.round, expected)]
     if gone:
         expected = f"prunes {gone} away whole in round {rung.round}; "
         if pruning.densities:
             return [Fault("pruning.densities", list(pruning.densities), expected + "give higher ones")]
         expected += f"give at most {rung.round - 1} rounds, or lower rates"
         return [Fault("pruning.rounds", pruning.rounds, expected)]
+    risen = _risen(rung, above[-1], owned) if above else None
+    if risen:
+        expected = f"cannot keep {rung.keep[risen]:,} {owned.pruning.structure} of {risen} in round {rung.round}: "
+        expected += f"only {above[-1].keep[risen]:,} are left in the round before; give lower ones"
+        return [Fault("pruning.densities", list(pruning.densities or ()), expected)]
     same = above and rung.keep is not None and above[-1].keep == rung.keep
     fell = above and None not in (rung.weights, above[-1].weights) and rung.weights >= above[-1].weights
     if (same or fell) and not (owned.ticket_from and rung.round == 1):
@@ -150,6 +200,14 @@ def _rung_faults(experiment: Experiment, rung: Rung, above: list[Rung], asked: s
         expected += f"give at most {rung.round - 1} rounds, or raise the rates"
         return [Fault("pruning.rounds", pruning.rounds, expected)]
     return []
+
+
+def _risen(rung: Rung, above: Rung, owned: Experiment) -> str | None:
+    """A layer that is asked for more than the round before has left: a branch to densities may."""
+    layerwise = rung.keep and above.keep and not rung.ranked and not above.ranked
+    if not layerwise or owned.pruning.mode == "one_shot" or (owned.ticket_from and rung.round == 1):
+        return None
+    return next((name for name, count in rung.keep.items() if count > above.keep[name]), None)
 
 
 def _small_faults(experiment: Experiment, last: Rung, model: Model, dirs: DataDirs | None) -> list[Fault]:

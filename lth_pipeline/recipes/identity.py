@@ -100,7 +100,7 @@ def _extra(chain: Chain, step: Step) -> dict[str, Any]:
     if step.arm == "ticket_distilled":
         found["distillation"] = (experiment.distillation or DistillationSettings()).model_dump(mode="json")
     if chain.is_early(step):
-        rung, pruning = chain.rung(1), experiment.pruning
+        rung, pruning = chain.followed().rung(1), experiment.pruning
         found["early_bird"] = {
             **(experiment.early_bird or EarlyBirdSettings()).model_dump(mode="json"),
             "criterion": pruning.criterion,

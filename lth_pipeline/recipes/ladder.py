@@ -149,8 +149,9 @@ def _layerwise(pruning, model: Model, base: Mapping[str, int], shares: Mapping[s
 def _global(pruning: PruningSettings, model: Model, turned: Rung, share: Fraction, round: int) -> Rung:
     ranked = ranked_layers(pruning, model)
     if pruning.structure == "units":
-        units = sum(layer.shape[0] for layer in model.layers if layer.weight in ranked)
-        return Rung(round, {"": nearest(units * share)}, ranked, None, None)
+        whole = {layer.weight: layer.shape[0] for layer in model.layers}
+        before = whole if turned.round == 0 else turned.keep  # of round 0 a rung counts weights
+        return Rung(round, {"": nearest(sum(before[name] for name in ranked) * share)}, ranked, None, None)
     if turned.ranked:  # a ticket from a global ranking elsewhere
         before, left_out = turned.keep[""], turned.weights - turned.keep[""]
     else:

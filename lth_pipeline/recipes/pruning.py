@@ -61,7 +61,7 @@ def pruned_mask(workshop: Workshop, chain: Chain, step: Step, recipe: Recipe, in
 
 def followed_mask(chain: Chain, initial: Tensors, weights: Tensors) -> Tensors:
     """The mask of round 1 that `weights`, of the dense network while it is trained, would give."""
-    pruning, rung = chain.owner(0).pruning, chain.rung(1)
+    pruning, rung = chain.owner(0).pruning, chain.followed().rung(1)
     return prune(
         masks.ones(chain.model(0)),
         lambda mask: scores(pruning.criterion, mask, trained=weights, initial=initial),

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Protocol
+
 import pandas as pd
 
 from lth_pipeline.experiments import Experiment
@@ -9,23 +12,51 @@ from lth_pipeline.experiments.arms import ARMS
 from lth_pipeline.experiments.flat import described
 from lth_pipeline.reports.drawing import png
 from lth_pipeline.reports.figures import accuracy_by_density, early_stop_by_density
+from lth_pipeline.reports.mask_distance import mask_distances
 from lth_pipeline.reports.report import report
 from lth_pipeline.reports.table import by_round, notes
 
 
-def results_files(experiment: Experiment, data: str, frame: pd.DataFrame) -> dict[str, bytes]:
-    """{file name: content}: the table, the two figures, the report. data: what the data is called."""
+class Followed(Protocol):
+    """A dense training whose mask was followed; settled: None where it never did."""
+
+    replicate: int
+    iterations: list[int]
+    distances: list[list[float]]
+    settled: int | None
+
+
+def results_files(
+    experiment: Experiment,
+    data: str,
+    frame: pd.DataFrame,
+    remarks: Sequence[str] = (),
+    followed: Sequence[Followed] = (),
+) -> dict[str, bytes]:
+    """{file name: content}: the table, the two figures, the report; of the first replicate whose dense training was
+    followed, the distances between its masks. data: what the data is called. remarks: sentences for the report."""
     subtitle = (
         f"{data} · {experiment.training.iterations:,} iterations · "
         f"n = {frame['replicate'].nunique()} · seed {experiment.seed}"
     )
     settings = {field: value for field, value, _ in described(experiment)}
     title = f"{experiment.name}: {subtitle}"
+    extra = {}
+    if followed:
+        first = followed[0]
+        head = f"{experiment.name} · replicate {first.replicate}"
+        said = notes(frame[frame["replicate"] == first.replicate], short=True)
+        drawn = mask_distances(first.iterations, first.distances, first.settled, head, said)
+        extra = {"mask_distance.png": png(drawn)}
+    pictures = [(drawn, f"Distances between the masks on the way of {head}.")] if followed else []
     return {
         "results.csv": frame.to_csv(index=False).encode(),
         "accuracy_by_density.png": png(accuracy_by_density(frame, title)),
         "early_stop_by_density.png": png(early_stop_by_density(frame, title)),
-        "report.html": report(experiment.name, experiment.description, subtitle, frame, settings).encode(),
+        "report.html": report(
+            experiment.name, experiment.description, subtitle, frame, settings, remarks, pictures
+        ).encode(),
+        **extra,
     }
 
 

@@ -172,7 +172,7 @@ def _legend(drawn: Figure, axes: Axes, compared: Comparison, handles: list, colu
     below = top - LINE_INCHES * (-(-len(handles) // columns) + 1.9) / height
     n = {facts["n"] for facts in compared.facts.values()}
     alone = n == {"1"}
-    spread = "one replicate, no spread" if alone else "mean; band: least to greatest ticket"
+    spread = "one replicate, no spread" if alone else "band: least to greatest"
     drawn.legend(handles=shown, bbox_to_anchor=(left, below), title=spread, **place)
 
 

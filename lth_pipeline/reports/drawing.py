@@ -30,7 +30,9 @@ def figure(width: float, height: float, title: str = "", right: float = 0.25) ->
     axes.set_axisbelow(True)
     axes.tick_params(colors=INK, labelsize=8)
     if title:
-        axes.set_title(title, fontsize=10, loc="left", color=INK, y=1.02)  # a given place need not be looked for
+        # a letter is about 0.58 of its size wide; a given place need not be looked for
+        size = min(10.0, 72 * (width - 0.8) / (0.58 * len(title)))
+        axes.set_title(title, fontsize=size, loc="left", color=INK, y=1.02)
     return drawn, axes
 
 

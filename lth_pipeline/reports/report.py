@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
@@ -11,6 +12,9 @@ from lth_pipeline.experiments.arms import ARMS
 from lth_pipeline.reports.drawing import svg
 from lth_pipeline.reports.figures import accuracy_by_density, early_stop_by_density
 from lth_pipeline.reports.table import by_round, differences, notes
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 STYLE = """
 body{font:16px/1.5 system-ui,sans-serif;color:#222;max-width:60rem;margin:2rem auto;padding:0 1rem}
@@ -24,19 +28,31 @@ p.note{background:#fff3d6;padding:.4rem .8rem;border-left:4px solid #e69f00}
 """
 
 
-def report(name: str, description: str, subtitle: str, frame: pd.DataFrame, settings: Mapping[str, object]) -> str:
-    """The page. subtitle: data set, iterations, n and seed; settings: dotted name -> value."""
+def report(
+    name: str,
+    description: str,
+    subtitle: str,
+    frame: pd.DataFrame,
+    settings: Mapping[str, object],
+    remarks: Sequence[str] = (),
+    more: Sequence[tuple[Figure, str]] = (),
+) -> str:
+    """The page. subtitle: data set, iterations, n and seed; settings: dotted name -> value; remarks: sentences that
+    stand above all; more: figures with their captions."""
     controls = [arm for arm in ARMS if arm not in ("dense", "ticket") and (frame["arm"] == arm).any()]
     pictures = [
         (accuracy_by_density(frame, "", "early_stop"), "Test accuracy at the early-stop iteration."),
         (accuracy_by_density(frame, "", "end"), "Test accuracy at the end of training."),
         (early_stop_by_density(frame, ""), "The iteration of least validation loss: the lower, the faster it learned."),
+        *more,
     ]
+    figures = (f"<figure>{svg(drawn)}<figcaption>{html.escape(said)}</figcaption></figure>" for drawn, said in pictures)
     sections = [
         f"<h1>{html.escape(name)}</h1><p class=lead>{html.escape(description)}<br>{html.escape(subtitle)}</p>",
         *(f"<p class=note>{html.escape(note[0].upper() + note[1:])}.</p>" for note in notes(frame)),
+        *(f"<p>{html.escape(remark)}</p>" for remark in remarks),
         *(f"<p>{html.escape(sentence(frame, control))}</p>" for control in controls),
-        *(f"<figure>{svg(drawn)}<figcaption>{caption}</figcaption></figure>" for drawn, caption in pictures),
+        *figures,
         f"<h2>By round</h2><div class=wide>{_table(frame)}</div>",
         "<h2>Settings</h2><table>"
         + "".join(

@@ -26,6 +26,7 @@ CONTRACT = [
     "mlflow_run_id",
     "protocol",
     "diverged_at",
+    "draw",
 ]
 
 

@@ -46,7 +46,8 @@ def runs(lottery):
 
     client = MlflowClient(tracking_uri=f"sqlite:///{lottery[3]}/mlflow/mlflow.db")
     experiment = client.get_experiment_by_name("every").experiment_id
-    return client.search_runs([experiment], "tags.`lth.kind` = 'round' and tags.`lth.status` = 'current'", max_results=99)
+    where = "tags.`lth.kind` = 'round' and tags.`lth.status` = 'current'"
+    return client.search_runs([experiment], where, max_results=99)
 
 
 def test_every_invariant_holds_for_every_arm(lottery):
@@ -103,7 +104,8 @@ def test_a_dense_training_that_was_followed_shows_where_its_mask_settled(lottery
     assert 0 < settled < 120 and f"{120 - settled} iterations" in shown["mask settled"].value
     assert shown["mask distance"].value.startswith("![mask distance](data:image/png;base64,iVBOR")
     (dense,) = (run for run in runs if run.data.tags["lth.arm"] == "dense")
-    assert (dense.data.metrics["early_bird_iteration"], dense.data.metrics["early_bird_saves"]) == (settled, 120 - settled)
+    told = dense.data.metrics
+    assert (told["early_bird_iteration"], told["early_bird_saves"]) == (settled, 120 - settled)
     assert [r.data.metrics.get("early_bird_iteration") for r in runs if r is not dense] == [None] * (len(runs) - 1)
 
 

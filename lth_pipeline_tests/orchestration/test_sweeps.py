@@ -63,7 +63,7 @@ def test_results_are_gathered_as_soon_as_they_can_be_and_the_sweeps_last(inside,
     with opened() as (_, instance):
         recorded = read_records(instance, 2)
         todo = {name: plan(cards, name, shop, recorded, (), 2) for name in sweep.members}
-        queue = tasks(Asked(home, cards, sweep, shop, home.dagster / "log"), todo, recorded, instance)
+        queue = tasks(Asked(home, cards, sweep, shop, home.dagster / "log"), todo, {}, recorded, instance)
     assert [task.job for task in queue] == ["many", "gather_results"] * 4 + ["compare_sweeps"]
     assert queue[1].after == ("many_rounds_1_seed_5|0",) and queue[-1].after == MEMBERS
     assert {task.tags["lth/sweep"] for task in queue} == {"many"}

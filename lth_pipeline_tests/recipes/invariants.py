@@ -39,14 +39,12 @@ def the_counts_are_the_ladders(made: Made, round: int, mask: Tensors) -> None:
         for layer in model.layers
         if pruning.structure == "weights" or not layer.is_output
     }
-    rates = {layer.weight: pruning.rates[layer.kind] for layer in model.layers}
+    rates = {layer.weight: pruning.rates[layer.kind] for layer in model.layers if layer.weight in sizes}
     if pruning.scope == "layerwise":
         expected = {name: left(size, *[rates[name]] * round) for name, size in sizes.items()}
         assert {name: counted[name] for name in sizes} == expected
     else:
-        assert sum(counted[name] for name in sizes) == left(
-            sum(sizes.values()), *[next(iter(rates.values()))] * round
-        )
+        assert sum(counted[name] for name in sizes) == left(sum(sizes.values()), *[next(iter(rates.values()))] * round)
     if pruning.structure == "units":
         (output,) = (layer.weight for layer in model.layers if layer.is_output)
         assert mask[output].all()
@@ -93,14 +91,14 @@ def reinit_is_the_tickets_mask_on_other_weights(made: Made, round: int, mask: Te
     for tensors in _drawn(made, round, "reinit"):
         for name, alive in mask.items():
             assert (tensors[name] != 0)[alive].all() and not tensors[name][~alive].any()
-            assert not (tensors[name] == ticket[name])[alive].any(), name
+            assert _others(tensors[name], ticket[name], alive), name
 
 
 def same_sign_has_other_magnitudes(made: Made, round: int, mask: Tensors, ticket: Tensors) -> None:
     for tensors in _drawn(made, round, "reinit_same_sign"):
         for name, alive in mask.items():
             assert torch.equal(tensors[name].sign(), ticket[name].sign()), name
-            assert not (tensors[name] == ticket[name])[alive].any(), name
+            assert _others(tensors[name], ticket[name], alive), name
 
 
 def masks_of_their_own(made: Made, round: int, mask: Tensors) -> None:
@@ -148,6 +146,12 @@ def _drawn(made: Made, round: int, arm: str) -> list[Tensors]:
     """What each draw of an arm begins with, no two alike."""
     found = [made.start(step) for step in made.chain.trainings(round) if step.arm == arm]
     assert len(found) == made.chain.owner(round).draws
-    names = made.mask(round)
-    assert not any((one[n] == two[n])[names[n]].any() for i, one in enumerate(found) for two in found[:i] for n in names)
+    mask = made.mask(round)
+    for place, one in enumerate(found):
+        assert all(_others(one[name], two[name], mask[name]) for two in found[:place] for name in mask)
     return found
+
+
+def _others(some: torch.Tensor, others: torch.Tensor, alive: torch.Tensor) -> bool:
+    """Whether two draws differ: of a quarter of a million float32 a few fall on the same value by chance."""
+    return int((some == others)[alive].sum()) <= 1e-4 * int(alive.sum())

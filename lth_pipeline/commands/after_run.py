@@ -20,7 +20,7 @@ def ending(home: Home, cards, chosen: Experiment | Sweep, seconds: float | None,
         if not any(details["task"].job == sweeps.JOB for details in failed):
             _sweep_ending(home, cards, chosen, "" if failed else f"\nDone{took}.")
     elif not failed:
-        _ending(home, chosen, f"\nDone{took}.")
+        _ending(home, cards, chosen, f"\nDone{took}.")
 
 
 def failure(failed: list[dict], log: Path) -> str:
@@ -42,13 +42,17 @@ def _causes(failed: list[dict]) -> list[dict]:
     return [details for details in own if details["task"].job != sweeps.JOB] or own
 
 
-def _ending(home: Home, experiment: Experiment, done: str) -> None:
+def _ending(home: Home, cards, experiment: Experiment, done: str) -> None:
+    from lth_pipeline.commands.common import workshop
     from lth_pipeline.commands.screen import results_on_screen
+    from lth_pipeline.recipes.remarks import remarks
     from lth_pipeline.reports.table import read_results
 
     folder = home.reports / experiment.name
     frame = read_results(folder / "results.csv")
-    results_on_screen(experiment, frame)
+    shop = workshop(home)
+    chains = [shop.chain(cards, experiment.name, int(number)) for number in frame["replicate"].unique()]
+    results_on_screen(experiment, frame, remarks(shop, chains))
     click.echo(
         f"{done}\n"
         f"  figures   {folder / 'accuracy_by_density.png'}\n"

@@ -24,6 +24,7 @@ def results(card: str, form: str) -> None:
     from lth_pipeline.commands.sweep_screen import comparison_on_screen
     from lth_pipeline.orchestration import sweeps
     from lth_pipeline.orchestration.results import gathered
+    from lth_pipeline.recipes.remarks import remarks
     from lth_pipeline.reports.table import results_table
     from lth_pipeline.tracking.runs import run_ids
     from lth_pipeline.tracking.tracker import open_tracker
@@ -49,4 +50,5 @@ def results(card: str, form: str) -> None:
     elif isinstance(chosen, Sweep):
         comparison_on_screen(compared)
     else:
-        results_on_screen(chosen, frame)
+        chains = [shop.chain(cards, card, int(number)) for number in frame["replicate"].unique()]
+        results_on_screen(chosen, frame, remarks(shop, chains))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pandas as pd
 from rich.console import Console
 from rich.table import Table
@@ -12,12 +14,11 @@ from lth_pipeline.recipes.facts import title_of
 from lth_pipeline.reports.report import sentence
 from lth_pipeline.reports.table import by_round, differences, notes
 
-
 WIDE = 3  # so many arms fit side by side
 
 
-def results_on_screen(experiment: Experiment, frame: pd.DataFrame) -> None:
-    """Means ± standard deviation over replicates, a line per round; then the sentence that sums it up."""
+def results_on_screen(experiment: Experiment, frame: pd.DataFrame, remarks: Sequence[str] = ()) -> None:
+    """Means ± standard deviation over replicates, a line per round; then the sentences that sum it up."""
     console = Console()
     replicates = frame["replicate"].nunique()
     arms = [arm for arm in ARMS if arm != "dense" and (frame["arm"] == arm).any()] or ["ticket"]
@@ -36,8 +37,8 @@ def results_on_screen(experiment: Experiment, frame: pd.DataFrame) -> None:
         *(f"{note[0].upper()}{note[1:]}." for note in notes(frame)),
     ]
     console.print("\n".join(said), style="dim italic", highlight=False)
-    for control in controls:
-        console.print(sentence(frame, control), highlight=False)
+    for said in (*remarks, *(sentence(frame, control) for control in controls)):
+        console.print(said, highlight=False)
 
 
 def _wide(frame: pd.DataFrame, arms: list[str], controls: list[str]) -> Table:

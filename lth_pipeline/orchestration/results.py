@@ -24,7 +24,7 @@ from lth_pipeline.orchestration.rounds import RECIPE_TAG, plain_failures
 from lth_pipeline.orchestration.stages import all_stages, asset_name
 from lth_pipeline.recipes import Workshop
 from lth_pipeline.recipes.facts import title_of
-from lth_pipeline.recipes.remarks import followed, settled, taken_over
+from lth_pipeline.recipes.remarks import followed, remarks
 from lth_pipeline.recipes.results import gather
 
 NAME = "results"
@@ -84,8 +84,8 @@ def _materialise(context, compute: Compute, tracking: Tracking, cards, reports: 
         )
     chains = [compute.workshop().chain(cards, name, int(number)) for number in frame["replicate"].unique()]
     seen = [found for chain in chains if (found := followed(compute.workshop(), chain))]
-    remarks = [said for said in (taken_over(chains[0]), settled(seen, experiment.training.iterations)) if said]
-    files = bundle.results_files(experiment, title_of(experiment.data), frame, remarks, seen)
+    said = remarks(compute.workshop(), chains)
+    files = bundle.results_files(experiment, title_of(experiment.data), frame, said, seen)
     folder = reports / name
     for file, content in files.items():
         try:
@@ -113,7 +113,7 @@ def _materialise(context, compute: Compute, tracking: Tracking, cards, reports: 
             "early stop": MetadataValue.md(
                 markdown_picture(files["early_stop_by_density.png"], "early-stop iteration by density")
             ),
-            **({"remarks": MetadataValue.text(" ".join(remarks))} if remarks else {}),
+            **({"remarks": MetadataValue.text(" ".join(said))} if said else {}),
             "report": MetadataValue.path(str(folder / "report.html")),
             "CSV": MetadataValue.path(str(folder / "results.csv")),
             "MLflow run": MetadataValue.url(tracker.run_url(name, run_id)),

@@ -52,9 +52,7 @@ def metadata(context, chain: Chain, stage: Stage, round: int) -> dict[str, Any]:
     return {
         "ticket from": MetadataValue.text(source),
         "ticket from, its page": MetadataValue.url(asset_url(asset, origin.experiment, chain.replicate)),
-        "layers that are fresh here": MetadataValue.text(
-            ", ".join(_fresh(chain)) or "none: all were taken over"
-        ),
+        "layers that are fresh here": MetadataValue.text(", ".join(_fresh(chain)) or "none: all were taken over"),
     }
 
 

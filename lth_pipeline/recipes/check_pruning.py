@@ -16,7 +16,9 @@ from lth_pipeline.lottery.pruning.criteria import CRITERIA
 from lth_pipeline.recipes.facts import facts_of, parts_of
 from lth_pipeline.recipes.ladder import Rung, climb, matches, model_of, network_settings, rate
 from lth_pipeline.recipes.lineage import owner
-from lth_pipeline.recipes.rewinding import rewind_iteration
+from lth_pipeline.recipes.rewinding import mask_every, rewind_iteration
+
+MASKS = 400  # of one training, at most: those of VGG-19's 20 million weights are then 1 GB
 
 
 def layer_faults(experiment: Experiment, dirs: DataDirs | None) -> list[Fault]:
@@ -140,11 +142,17 @@ def _early_faults(experiment: Experiment, dirs: DataDirs | None) -> list[Fault]:
         return []
     rung = next(islice(climb({experiment.name: experiment}, experiment.name, dirs), 1, None))
     asked, training = experiment.early_bird or EarlyBirdSettings(), experiment.training
-    threshold, evaluations = asked.distance, training.iterations // training.evaluate_every
-    if asked.checks >= evaluations:
-        expected = f"no mask can settle so: {evaluations:,} evaluations have {evaluations - 1:,} distances between them"
-        expected += "; give fewer checks, or a smaller training.evaluate_every"
+    if asked.every and asked.every % training.evaluate_every:
+        expected = f"must be a multiple of training.evaluate_every ({training.evaluate_every})"
+        return [Fault("early_bird.every", asked.every, expected)]
+    threshold, every = asked.distance, mask_every(experiment, dirs)
+    masks = training.iterations // every
+    if asked.checks >= masks:
+        expected = f"no mask can settle so: there are {masks:,}, one every {every:,} iterations, with "
+        expected += f"{max(0, masks - 1):,} distances between them; give fewer checks, or a smaller early_bird.every"
         return [Fault("early_bird.checks", asked.checks, expected)]
+    if masks > MASKS:
+        return [Fault("early_bird.every", every, f"makes {masks:,} masks; give a greater one, for at most {MASKS:,}")]
     if rung.density is None or 2 * min(rung.density, 1 - rung.density) >= threshold:
         return []
     expected = f"is more than two masks of round 1, at {100 * rung.density:.1f} %, can differ: give a smaller one"

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from lth_pipeline.experiments.settings import DataSettings
 from lth_pipeline.experiments.settings.arms import DistillationSettings, EarlyBirdSettings
 from lth_pipeline.lottery.pruning.criteria import CRITERIA
+from lth_pipeline.recipes.rewinding import mask_every
 from lth_pipeline.recipes.step import Step
 
 if TYPE_CHECKING:
@@ -103,6 +104,7 @@ def _extra(chain: Chain, step: Step) -> dict[str, Any]:
         rung, pruning = chain.followed().rung(1), experiment.pruning
         found["early_bird"] = {
             **(experiment.early_bird or EarlyBirdSettings()).model_dump(mode="json"),
+            "every": mask_every(experiment, chain.dirs),
             "criterion": pruning.criterion,
             "structure": pruning.structure,
             "keep": dict(rung.keep),

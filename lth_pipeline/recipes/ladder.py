@@ -113,7 +113,8 @@ def climb(cards: Mapping[str, Experiment], name: str, dirs: DataDirs | None = No
             yield turned
         else:
             global_share *= share_left(max((pruning.rates or {"": 0.0}).values()))
-            yield _global(pruning, model, turned, global_share, round)
+            below = base if pruning.mode == "one_shot" else turned.keep
+            yield _global(pruning, model, turned, below, global_share, round)
 
 
 def _turns(taken: Rung, pruning: PruningSettings, model: Model) -> bool:
@@ -146,7 +147,10 @@ def _layerwise(pruning, model: Model, base: Mapping[str, int], shares: Mapping[s
     return Rung(round, keep, (), weights, weights / model.prunable)
 
 
-def _global(pruning: PruningSettings, model: Model, turned: Rung, share: Fraction, round: int) -> Rung:
+def _global(
+    pruning: PruningSettings, model: Model, turned: Rung, below: Mapping[str, int], share: Fraction, round: int
+) -> Rung:
+    """below: what is left of each layer in the mask that is pruned; the layers that are not ranked keep it."""
     ranked = ranked_layers(pruning, model)
     if pruning.structure == "units":
         whole = {layer.weight: layer.shape[0] for layer in model.layers}
@@ -156,7 +160,7 @@ def _global(pruning: PruningSettings, model: Model, turned: Rung, share: Fractio
         before, left_out = turned.keep[""], turned.weights - turned.keep[""]
     else:
         before = sum(turned.keep[name] for name in ranked)
-        left_out = sum(turned.keep[layer.weight] for layer in model.layers if layer.weight not in ranked)
+        left_out = sum(below[layer.weight] for layer in model.layers if layer.weight not in ranked)
     if pruning.densities:
         keep = {"": nearest(density_asked(pruning, round) * model.prunable) - left_out}
     else:

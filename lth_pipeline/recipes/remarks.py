@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -20,7 +21,6 @@ class Followed:
     iterations: list[int]
     distances: list[list[float]]
     settled: int | None
-    saves: int
 
 
 def taken_over(chain: Chain) -> str | None:
@@ -29,9 +29,7 @@ def taken_over(chain: Chain) -> str | None:
     if origin is None:
         return None
     new = [layer.name for layer in fresh(chain.other(origin.experiment).model(origin.round), chain.model(1))]
-    weights = (
-        "with the weights it was rewound to there" if origin.weights == "source" else "on weights of its own"
-    )
+    weights = "with the weights it was rewound to there" if origin.weights == "source" else "on weights of its own"
     layers = f"fresh and whole: {', '.join(new)}" if new else "every layer is taken over"
     return f"Round 1 is the ticket of {origin.experiment}, round {origin.round}, {weights}; {layers}."
 
@@ -45,17 +43,27 @@ def followed(workshop: Workshop, chain: Chain) -> Followed | None:
     if product is None:
         return None
     iterations, distances = distances_of(workshop.store.load(product.version))
-    facts = product.facts
-    return Followed(chain.replicate, iterations, distances, facts["early_bird_iteration"], facts["early_bird_saves"])
+    return Followed(chain.replicate, iterations, distances, product.facts["early_bird_iteration"])
 
 
-def settled(found: list[Followed], iterations: int) -> str | None:
-    """Where masks settled, and what that saves, in words. iterations: of the dense training."""
-    if not found:
+def remarks(workshop: Workshop, chains: Sequence[Chain]) -> list[str]:
+    """Sentences that stand beside the results of `chains`, the replicates of one experiment."""
+    return [said for said in (taken_over(chains[0]), _settled(workshop, chains)) if said]
+
+
+def _settled(workshop: Workshop, chains: Sequence[Chain]) -> str | None:
+    """Where the masks of dense trainings settled, and what that saves."""
+    products = [workshop.look_up(chain, chain.main(0)) for chain in chains if chain.is_early(chain.main(0))]
+    facts = [product.facts for product in products if product]
+    if not facts:
         return None
-    where = [f"at iteration {each.settled:,}" if each.settled else "never" for each in found]
-    share = 100 * sum(each.saves for each in found) / (iterations * len(found))
+    at = sorted(fact["early_bird_iteration"] for fact in facts if fact["early_bird_iteration"])
+    if not at:
+        return f"The mask of the dense training never settled (n = {len(facts)}): it was pruned at the end."
+    where = f"at iteration {at[0]:,}" if at[0] == at[-1] else f"at iterations {at[0]:,} to {at[-1]:,}"
+    never = f", {len(facts) - len(at)} never" if len(at) < len(facts) else ""
+    share = sum(fact["early_bird_saves"] for fact in facts) / sum(fact["iterations"] for fact in facts)
     return (
-        f"The mask of the dense training settled {', '.join(dict.fromkeys(where))} (n = {len(found)}); pruned there, "
-        f"the search needs {share:.0f} % fewer iterations of dense training."
+        f"The mask of the dense training settled {where} (n = {len(facts)}{never}) and was pruned there: finding it "
+        f"needs {100 * share:.0f} % fewer iterations of dense training."
     )

@@ -1,6 +1,8 @@
-"""The rewind point as an iteration, however the card gives it."""
+"""The rewind point, and the way from one early-bird mask to the next, in iterations, however the card gives them."""
 
 from __future__ import annotations
+
+from math import ceil
 
 from lth_pipeline.experiments import Experiment
 from lth_pipeline.lottery.data import DataDirs
@@ -13,6 +15,19 @@ def rewind_iteration(experiment: Experiment, dirs: DataDirs | None = None) -> in
     if rewind.fraction:
         return round(rewind.fraction * training.iterations)
     if rewind.epoch:
-        examples, _, _ = parts_of(experiment.data, facts_of(experiment.data, dirs))
-        return round(rewind.epoch * examples / training.batch_size)
+        return round(rewind.epoch * _epoch(experiment, dirs))
     return rewind.iteration
+
+
+def mask_every(experiment: Experiment, dirs: DataDirs | None = None) -> int:
+    """Iterations between the masks that `find_early` compares: those of the card, or the evaluation that ends, or
+    follows, an epoch."""
+    asked, evaluate = experiment.early_bird, experiment.training.evaluate_every
+    if asked and asked.every:
+        return asked.every
+    return evaluate * ceil(_epoch(experiment, dirs) / evaluate)
+
+
+def _epoch(experiment: Experiment, dirs: DataDirs | None) -> float:
+    examples, _, _ = parts_of(experiment.data, facts_of(experiment.data, dirs))
+    return examples / experiment.training.batch_size

@@ -25,6 +25,7 @@ from lth_pipeline.recipes.artifacts import state_of, state_tensors, trained_tens
 from lth_pipeline.recipes.chain import Chain
 from lth_pipeline.recipes.facts import source_of
 from lth_pipeline.recipes.recipe import Recipe
+from lth_pipeline.recipes.rewinding import mask_every
 from lth_pipeline.recipes.route import choose_device, route
 from lth_pipeline.recipes.step import Step
 
@@ -44,7 +45,7 @@ def train_step(
     device = choose_device(workshop.device)
     data = data_for(experiment, workshop.dirs, device, recipe.inputs["data"])
     schedule = _schedule(experiment, 0 if stop else chain.start(step), chain.held(step))
-    follower = _follower(chain, schedule, weights_of(inputs["weights"])) if chain.is_early(step) else None
+    follower = _follower(chain, weights_of(inputs["weights"])) if chain.is_early(step) else None
     kept = workshop.store.load_checkpoint(recipe.id, route(device))
     saved = monotonic()
 
@@ -95,12 +96,11 @@ def _teacher(chain: Chain, experiment: Experiment, tensors: Tensors) -> Teacher:
     return Teacher(chain.model(0), weights_of(tensors), asked.temperature, asked.weight)
 
 
-def _follower(chain: Chain, schedule: Schedule, initial: Tensors) -> EarlyBird:
-    from lth_pipeline.lottery.training.early_bird import every
+def _follower(chain: Chain, initial: Tensors) -> EarlyBird:
     from lth_pipeline.recipes.pruning import followed_mask
 
-    asked = chain.owner(0).early_bird or EarlyBirdSettings()
-    return EarlyBird(partial(followed_mask, chain, initial), every(schedule), asked.distance, asked.checks)
+    asked, every = chain.owner(0).early_bird or EarlyBirdSettings(), mask_every(chain.owner(0), chain.dirs)
+    return EarlyBird(partial(followed_mask, chain, initial), every, asked.distance, asked.checks)
 
 
 def _early_facts(follower: EarlyBird | None, schedule: Schedule) -> dict[str, Any]:

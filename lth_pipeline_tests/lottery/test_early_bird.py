@@ -7,7 +7,7 @@ import torch
 
 from lth_pipeline.lottery.digest import digest
 from lth_pipeline.lottery.randomness import generator
-from lth_pipeline.lottery.training.early_bird import CHECKPOINTS, EarlyBird, every
+from lth_pipeline.lottery.training.early_bird import EarlyBird
 from lth_pipeline_tests.lottery.small import MODEL, SCHEDULES, bits, half_mask, run
 
 SIZE = 100  # weights of made-up masks: a distance is so many per cent
@@ -180,16 +180,6 @@ def test_a_restored_follower_goes_on_as_if_never_stopped(cut):
     assert seen(resumed) == seen(whole) and whole.settled == 70
     assert digest(resumed.state()) == digest(whole.state())
     assert digest(state) == before
-
-
-@pytest.mark.parametrize(
-    ("iterations", "evaluate_every", "expected"),
-    [(50_000, 100, 1000), (5_000, 100, 100), (5_100, 100, 200), (26, 10, 10), (5, 10, 10), (112_000, 1, 2240)],
-)
-def test_checkpoints_are_at_most_fifty_and_at_evaluations(iterations, evaluate_every, expected):
-    schedule = replace(LONGER, iterations=iterations, evaluate_every=evaluate_every)
-    assert every(schedule) == expected and expected % evaluate_every == 0
-    assert iterations // expected <= CHECKPOINTS
 
 
 @pytest.mark.parametrize("masked", [False, True], ids=["dense", "masked"])

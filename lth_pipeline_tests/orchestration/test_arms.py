@@ -20,7 +20,7 @@ arms: [ticket, reinit, reinit_same_sign, random_mask, shuffled_mask, dense_small
 draws: 2
 replicates: 1
 find_early: true
-early_bird: {distance: 0.5, checks: 2}
+early_bird: {distance: 0.5, checks: 2, every: 20}
 """
 
 

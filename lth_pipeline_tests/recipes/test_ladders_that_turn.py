@@ -96,6 +96,16 @@ def test_one_shot_may_follow_rounds_that_were_pruned_one_by_one(tmp_path):
     assert "mask" not in chain.chain.inputs(Step("mask", 2))
 
 
+def test_one_shot_leaves_whole_what_it_does_not_rank(tmp_path):
+    """Though rounds above had pruned it: the dense network is pruned anew."""
+    other = branch(2, pruning={"mode": "one_shot", "scope": "global", "leave_out": ["fc2"]})
+    cards = load(tmp_path / "cards", mine=card(), other=other)
+    chain = made(workshop_in(tmp_path / "store"), cards, "other")
+    ranked = in_each("0.4")["fc1.weight"] + in_each("0.4")["output.weight"]
+    assert chain.chain.rung(2).weights == left(ranked, "0.4") + SIZES["fc2.weight"]
+    assert sum(weights_left(chain.mask(2)).values()) == chain.chain.rung(2).weights
+
+
 def test_layerwise_cannot_follow_global(tmp_path):
     mine = card(pruning={"scope": "global"})
     said = refusal(tmp_path, mine=mine, other=branch(2, pruning={"scope": "layerwise"}))

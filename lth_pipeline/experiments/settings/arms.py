@@ -24,6 +24,11 @@ class EarlyBirdSettings(Settings):
         description="of find_early: the mask has settled once the last distances are all below this",
         source="You et al. 2020, Alg. 1: 0.1",
     )
+    every: Count | None = setting(
+        None,
+        description="of find_early: iterations from one mask to the next; left out: an epoch",
+        source="You et al. 2020, Alg. 1: an epoch",
+    )
     checks: Count = setting(
         5, description="of find_early: so many distances in a row", source="You et al. 2020, Alg. 1: 5"
     )

@@ -9,16 +9,8 @@ import numpy as np
 import torch
 
 from lth_pipeline.lottery.models.model import Tensors
-from lth_pipeline.lottery.training.schedule import Schedule
 
-CHECKPOINTS = 50  # of one training, at most: 50 masks of ResNet-50's 25 million weights are 160 MB
 WORD = 8  # bytes: masks are compared in words of 64 weights
-
-
-def every(schedule: Schedule) -> int:
-    """The least multiple of `evaluate_every` that gives at most CHECKPOINTS checkpoints in a whole training."""
-    evaluations = schedule.iterations // schedule.evaluate_every
-    return schedule.evaluate_every * max(1, -(-evaluations // CHECKPOINTS))
 
 
 class EarlyBird:

@@ -18,10 +18,10 @@ def log_results(
 ) -> str:
     """Log `files` as a new run; earlier ones are marked superseded. Gives its id. kind: "results" or "sweep"."""
     about = {"lth.kind": kind, "lth.experiment": experiment}
-    before = search(tracker, experiment, {**about, "lth.status": "current"}, description)
+    before = search(tracker, experiment, {**about, "lth.status": "current"})
     client = tracker.client
     all_tags = {**about, **tags, "lth.status": "current"}
-    run_id = client.create_run(tracker.experiment_id(experiment), tags=all_tags, run_name=kind).info.run_id
+    run_id = client.create_run(tracker.experiment_id(experiment, description), tags=all_tags, run_name=kind).info.run_id
     log_files(tracker, run_id, files)
     client.set_terminated(run_id)
     for run in before:

@@ -61,7 +61,7 @@ def find_current(tracker: Tracker, training: Training, version: str) -> str | No
 
 def attempts(tracker: Tracker, training: Training) -> list:
     """Every run of a training, the latest first."""
-    found = search(tracker, training.experiment, training.searched, training.description)
+    found = search(tracker, training.experiment, training.searched)
     return [run for run in found if draw_of(run.data.tags) == training.draw]
 
 
@@ -70,10 +70,12 @@ def draw_of(tags: Mapping[str, str]) -> int:
     return int(tags.get("lth.draw", "0"))
 
 
-def search(tracker: Tracker, experiment: str, tags: Mapping[str, str], description: str = "") -> list:
+def search(tracker: Tracker, experiment: str, tags: Mapping[str, str]) -> list:
     """Runs of an experiment with all of `tags`, the latest first."""
     where = " and ".join(f"tags.`{name}` = '{value}'" for name, value in tags.items())
-    experiment_id = tracker.experiment_id(experiment, description)
+    experiment_id = tracker.known(experiment)
+    if experiment_id is None:
+        return []
     found, token = [], None
     while True:
         page = tracker.client.search_runs([experiment_id], where, max_results=1000, page_token=token)

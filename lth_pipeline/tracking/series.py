@@ -21,7 +21,7 @@ COMPARED = tuple(name for name in METRICS if name != "seconds")  # what a recomp
 def series_of(tracker: Tracker, training: Training) -> str:
     """The run id of the current series of `training`'s replicate and arm, opened where there is none."""
     searched = {name: value for name, value in _tags(training).items() if name != "lth.draw"}
-    found = search(tracker, training.experiment, {**searched, "lth.status": "current"}, training.description)
+    found = search(tracker, training.experiment, {**searched, "lth.status": "current"})
     same = [run for run in found if draw_of(run.data.tags) == training.draw]
     return same[0].info.run_id if same else _open(tracker, training)
 

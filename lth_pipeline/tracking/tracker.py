@@ -33,9 +33,15 @@ class Tracker:
 
     def experiment_id(self, name: str, description: str = "") -> str:
         """The MLflow experiment of a card, created where it is missing."""
-        if name not in self.experiment_ids:
-            self.experiment_ids[name] = self._find(name) or self._create(name, description)
+        if self.known(name) is None:
+            self.experiment_ids[name] = self._create(name, description)
         return self.experiment_ids[name]
+
+    def known(self, name: str) -> str | None:
+        """The MLflow experiment of a card, where there is one: to look for runs makes none."""
+        if name not in self.experiment_ids and (found := self._find(name)):
+            self.experiment_ids[name] = found
+        return self.experiment_ids.get(name)
 
     def run_url(self, experiment: str, run_id: str) -> str:
         # Without the workflow type the pages open in MLflow's mode for language models.

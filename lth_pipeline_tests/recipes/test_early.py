@@ -68,6 +68,16 @@ def test_the_distances_are_those_of_the_masks_along_the_way(tmp_path):
     assert distances[1][2] == pytest.approx(differing / sum(mask.numel() for mask in one.values()), abs=1e-12)
 
 
+def test_masks_are_as_far_apart_as_the_card_says(tmp_path):
+    """An epoch (of 64 images in batches of 16) where it says nothing, and then to the next evaluation."""
+    chain = chain_of(tmp_path, early({**SETTLES, "every": 12}))
+    assert distances_of(chain.tensors(DENSE))[0] == [12, 24, 36, 48]
+    for size, every in ((8, 8), (5, 16)):
+        batches = card(training={**LONG, "batch_size": size}, find_early=True, early_bird=SETTLES)
+        found = chain_of(tmp_path / f"{size}", batches)
+        assert distances_of(found.tensors(DENSE))[0] == list(range(every, 49, every))
+
+
 def test_following_changes_no_bit_of_the_training(tmp_path):
     chain = chain_of(tmp_path, early())
     assert same(chain.weights(DENSE), plain(tmp_path, 48))
@@ -167,6 +177,7 @@ def test_a_followed_training_is_another_recipe(tmp_path):
         "plain": card(training=LONG),
         "farther": early({**SETTLES, "distance": 0.4}),
         "longer": early({**SETTLES, "checks": 3}),
+        "rarer": early({**SETTLES, "every": 8}),
         "deeper": early(pruning={"rates": {"fc": 0.5}}),
         "moved": early(pruning={"criterion": "movement"}),
         "ranked": early(pruning={"scope": "global"}),

@@ -97,6 +97,7 @@ SETTINGS = {
     "find_early": ({key: value for key, value in EARLY.items() if key == "training"}, True),
     "early_bird.distance": (EARLY, 0.05),
     "early_bird.checks": (EARLY, 9),
+    "early_bird.every": (EARLY, 8),
     "seed": ({}, 1),
     "branch_of.round": ({"branch_of": {"experiment": "other", "round": 1}, "pruning": {"rates": {"fc": 0.3}}}, 2),
     "ticket_from.experiment": (TAKING, "another"),

@@ -18,16 +18,20 @@ def gather(workshop: Workshop, chains: Iterable[Chain]) -> list[Row]:
     """The rows of every training of `chains` that is in the store, however deep.
 
     A round that is missing ends its replicate's rows: what lies below it in the store, if anything, does not
-    follow from the settings as they are now.
+    follow from the settings as they are now. Of a replicate that the card does not ask for, a dense network alone is
+    left out: it may be another experiment's.
     """
     rows = []
     for chain in chains:
         seen: Seen = {}
+        begin = len(rows)
         for round in count():
             found = [row for step in chain.trainings(round) if (row := _row(workshop, chain, step, seen))]
             if not found:
                 break
             rows += found
+        if round == 1 and chain.replicate >= chain.cards[chain.name].replicates:
+            del rows[begin:]  # a dense network that another experiment shares is no replicate of this one
     return rows
 
 

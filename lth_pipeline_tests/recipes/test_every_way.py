@@ -3,6 +3,7 @@
 from itertools import product
 
 import pytest
+import torch
 
 from lth_pipeline.lottery.pruning.criteria import CRITERIA
 from lth_pipeline.recipes import Step, training
@@ -118,3 +119,50 @@ def test_the_arms_of_a_round_see_the_same_batches(way, cards, tmp_path, monkeypa
         assert len(set(streams)) == 1, "from the same streams"
         seen.append(streams[0])
     assert len(set(seen)) == ROUNDS + 1, "which are the round's own"
+
+
+def test_a_random_mask_knows_nothing_of_the_tickets(cards, workshop):
+    """With the same counts it is the same whatever the criterion found; a shuffled one is what was found, shuffled."""
+    chains = [
+        made(workshop, cards, named((criterion, "layerwise", "weights", "iterative", "weights_at_0")))
+        for criterion in ("magnitude", "movement")
+    ]
+    for round in range(1, ROUNDS + 1):
+        found = {
+            arm: [chain.product(Step("mask", round, arm)).version for chain in chains]
+            for arm in ("random_mask", "shuffled_mask")
+        }
+        assert len(set(found["random_mask"])) == 1 and len(set(found["shuffled_mask"])) == 2
+
+
+HIGH, LOW = 0.1, 0.01  # card()'s rate, a tenth of it from iteration 6 on
+#: rewinding -> the learning rates of a ticket's steps
+RATES = {
+    "weights_at_0": [HIGH] * 6 + [LOW] * 4,
+    "weights_at_3": [HIGH] * 3 + [LOW] * 4,
+    "learning_rate": [HIGH] * 3 + [LOW] * 4,
+    "fine_tuning": [LOW] * 5,
+}
+
+
+@pytest.mark.parametrize("rewinding", REWINDINGS)
+def test_the_learning_rate_goes_back_or_stays(rewinding, cards, tmp_path, monkeypatch):
+    """As the optimiser gets it: of what goes on from trained or rewound weights; fresh ones begin at the beginning."""
+    used: list[float] = []
+    plain = torch.optim.SGD.step
+
+    def spied(self, *arguments, **options):
+        used.append(self.param_groups[0]["lr"])
+        return plain(self, *arguments, **options)
+
+    monkeypatch.setattr(torch.optim.SGD, "step", spied)
+    way = ("random", "layerwise", "weights", "iterative", rewinding)
+    chain = made(workshop_in(tmp_path / "own"), cards, named(way))
+    for step in chain.chain.trainings(1):
+        for before in (chain.chain.begin(step), chain.chain.mask(step), Step("trained", 0, "dense")):
+            if before:
+                chain.product(before)
+        used.clear()
+        chain.product(step)
+        fresh = step.arm in ("reinit", "reinit_same_sign", "dense_small")
+        assert used == pytest.approx(RATES["weights_at_0" if fresh else rewinding], rel=1e-12), step

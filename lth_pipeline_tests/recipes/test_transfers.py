@@ -29,7 +29,8 @@ def both(tmp_path, source: dict, taker: dict) -> tuple[Made, Made]:
 
 def test_to_other_images_the_first_layer_is_fresh(tmp_path):
     """64 pixels there, 40 values here: fc1 does not fit; its own weights, its own bias, and whole."""
-    source, taker = both(tmp_path, card(), taking(data=DATA_1D))
+    rewind = Step("rewind_weights", iteration=3)  # where biases are no longer zero
+    source, taker = both(tmp_path, card(rewind={"iteration": 3}), taking(data=DATA_1D))
     assert taker.chain.carried() == ("fc2", "output")
     facts, mask = taker.product(Step("mask", 1)).facts, taker.mask(1)
     assert facts["fresh_layers"] == ["fc1"]
@@ -37,7 +38,8 @@ def test_to_other_images_the_first_layer_is_fresh(tmp_path):
     assert facts["counts"] == weights_left(mask)
     for layer in ("fc2", "output"):
         assert mask[f"{layer}.weight"].equal(source.mask(2)[f"{layer}.weight"])
-    ticket, own, theirs = taker.weights(Step("ticket", 1)), taker.weights(INITIAL), source.weights(INITIAL)
+    ticket, own, theirs = taker.weights(Step("ticket", 1)), taker.weights(INITIAL), source.weights(rewind)
+    assert all(theirs[f"{layer}.bias"].any() for layer in ("fc1", "fc2", "output"))
     expected = {name: own[name] if name.startswith("fc1") else theirs[name] for name in own}
     assert same(taker.weights(TRANSFERRED), expected)
     it_is_laid_on(mask, ticket, expected)

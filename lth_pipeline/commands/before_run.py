@@ -11,8 +11,10 @@ from lth_pipeline.home import Home
 
 
 def check_options(cards, experiment: Experiment, replicates, through, rounds, deepest: int, dirs) -> None:
+    from lth_pipeline.lottery.errors import PruningError
     from lth_pipeline.orchestration.partitions import replicates as offered
-    from lth_pipeline.recipes.check_pruning import empties
+    from lth_pipeline.recipes.check_pruning import empties, too_small
+    from lth_pipeline.recipes.ladder import ladder
 
     if through is not None and rounds is not None:
         raise click.ClickException("--through and --rounds: give one of them")
@@ -27,6 +29,13 @@ def check_options(cards, experiment: Experiment, replicates, through, rounds, de
             f"round {depth}: this deployment has assets for rounds 0 … {deepest}; "
             f"set LTH_DEEPEST_ROUND={depth} for more"
         )
+    try:
+        rungs = ladder(cards, experiment.name, depth, dirs)
+    except PruningError as error:
+        raise click.ClickException(f"{experiment.name}: {error}; go less deep") from None
+    told = too_small(experiment, rungs[-1], dirs) if depth else None
+    if told:
+        raise click.ClickException(f"{experiment.name}: {told}; go less deep, or leave that arm out")
     emptied = empties(cards, experiment.name, depth, dirs)
     if emptied:
         whose = f"{experiment.name}: " if experiment.sweep else ""

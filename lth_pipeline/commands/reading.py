@@ -1,11 +1,30 @@
-"""The progress bar of reading own images."""
+"""Reading own images with a progress bar."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from lth_pipeline.commands.common import Cards, data_dirs
+from lth_pipeline.home import Home
+
 Progress = Callable[[int, int], None]
+
+
+def make_ready(home: Home, cards: Cards, name: str) -> None:
+    """`recipes.ready.make_ready` of experiment `name`, with a bar for each set of images that has to be read."""
+    from lth_pipeline.recipes import ready
+    from lth_pipeline.recipes.facts import prepare, source_of, title_of
+    from lth_pipeline.recipes.lineage import related
+
+    dirs, own = data_dirs(home), cards[name].data
+    # those that a ticket or a branch comes from, under their own titles
+    others = {source_of(card.data): card.data for card in related(cards, name) if card.data.name == "images"}
+    for data in (data for source, data in others.items() if source != source_of(own)):
+        with reading_bar(title_of(data)) as progress:
+            prepare(data, dirs, progress)
+    with reading_bar(title_of(own)) as progress:
+        ready.make_ready(cards, name, dirs, progress, [home.experiments])
 
 
 @contextmanager

@@ -23,6 +23,9 @@ def results(card: str, form: str) -> None:
     from lth_pipeline.commands.screen import results_on_screen
     from lth_pipeline.commands.sweep_screen import comparison_on_screen
     from lth_pipeline.orchestration import sweeps
+    from lth_pipeline.orchestration.begun import begun_in
+    from lth_pipeline.orchestration.instance import open_instance
+    from lth_pipeline.orchestration.partitions import deepest_round
     from lth_pipeline.orchestration.results import gathered
     from lth_pipeline.recipes.remarks import remarks
     from lth_pipeline.reports.table import results_table
@@ -32,7 +35,9 @@ def results(card: str, form: str) -> None:
     home, cards = places()
     chosen = named(cards, card)
     shop = workshop(home)
-    of_each = {name: gathered(cards, name, shop)[0] for name in members_of(chosen)}
+    with open_instance(home) as instance:
+        begun = begun_in(instance, deepest_round(cards))
+    of_each = {name: gathered(cards, name, shop, begun)[0] for name in members_of(chosen)}
     # the tracking store is made by the first run, not by a look
     there = any(of_each.values())
     tracker = open_tracker(home.tracking_uri, home.mlflow, home.mlflow_ui) if there else None

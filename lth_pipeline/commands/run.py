@@ -39,7 +39,7 @@ def run(card, replicates, through, rounds, recompute, workers) -> None:
     """
     from lth_pipeline.commands.common import data_dirs, members_of, named, places, workshop
     from lth_pipeline.commands.progress import Replicate, show_progress
-    from lth_pipeline.commands.reading import reading_bar
+    from lth_pipeline.commands.reading import make_ready
     from lth_pipeline.orchestration.launch import run_tasks, warm_up
 
     home, cards = places()
@@ -53,15 +53,12 @@ def run(card, replicates, through, rounds, recompute, workers) -> None:
     from lth_pipeline.orchestration.partitions import deepest_round, partition_key
     from lth_pipeline.orchestration.plan import Asked, plan, tasks
     from lth_pipeline.orchestration.sources import source_plans
-    from lth_pipeline.recipes.facts import title_of
-    from lth_pipeline.recipes.ready import make_ready
     from lth_pipeline.tracking.runs import run_ids
     from lth_pipeline.tracking.tracker import open_tracker
 
     deepest = deepest_round(cards)
     for name in names:
-        with reading_bar(title_of(cards[name].data)) as progress:
-            make_ready(cards, name, data_dirs(home), progress, [home.experiments])
+        make_ready(home, cards, name)
         check_options(cards, cards[name], replicates, through, rounds, deepest, data_dirs(home))
     check_places(home)
     log = home.dagster.parent / "logs" / f"{time.strftime('%Y%m%d-%H%M%S')}.log"
@@ -73,7 +70,7 @@ def run(card, replicates, through, rounds, recompute, workers) -> None:
             click.echo(f"Run {run_id[:8]} was killed earlier; going on from what it left.")
         recorded = status.read_records(instance, deepest)
         todo = {name: plan(cards, name, shop, recorded, run_ids(tracker, name), deepest, **options) for name in names}
-        first = source_plans(
+        first, todo = source_plans(
             cards,
             todo,
             lambda name, numbers, round: plan(

@@ -14,7 +14,8 @@ from lth_pipeline.recipes.facts import title_of
 from lth_pipeline.reports.report import sentence
 from lth_pipeline.reports.table import by_round, differences, notes
 
-WIDE = 3  # so many arms fit side by side
+WIDE = 3  # more arms are not put side by side, however wide the terminal
+UNBOUNDED = 10_000  # columns of a terminal in which every table fits
 
 
 def results_on_screen(experiment: Experiment, frame: pd.DataFrame, remarks: Sequence[str] = ()) -> None:
@@ -29,8 +30,10 @@ def results_on_screen(experiment: Experiment, frame: pd.DataFrame, remarks: Sequ
         style="italic",
         highlight=False,
     )
-    draw = _wide if len(arms) <= WIDE else _long
-    console.print(draw(frame, arms, controls))
+    table = _wide(frame, arms, controls)
+    if len(arms) > WIDE or needed(console, table) > console.width:
+        table = _long(frame, arms, controls)
+    Console(width=max(console.width, needed(console, table))).print(table)  # figures are never cut
     said = [
         "Test accuracy at the end of training, %, and early-stop iteration: mean ± standard deviation over replicates. "
         "Round 0 is the dense network.",
@@ -39,6 +42,11 @@ def results_on_screen(experiment: Experiment, frame: pd.DataFrame, remarks: Sequ
     console.print("\n".join(said), style="dim italic", highlight=False)
     for said in (*remarks, *(sentence(frame, control) for control in controls)):
         console.print(said, highlight=False)
+
+
+def needed(console: Console, table: Table) -> int:
+    """The columns that `table` takes where nothing in it is cut."""
+    return console.measure(table, options=console.options.update(width=UNBOUNDED)).maximum
 
 
 def _wide(frame: pd.DataFrame, arms: list[str], controls: list[str]) -> Table:
@@ -102,4 +110,4 @@ def _measured(line) -> list[str]:
 
 
 def _spread(mean: float, sd: float, scale: float, digits: int, sign: str = "") -> str:
-    return f"{scale * mean:{sign},.{digits}f}" + ("" if pd.isna(sd) else f" ±{scale * sd:,.{digits}f}")
+    return f"{scale * mean:{sign}z,.{digits}f}" + ("" if pd.isna(sd) else f" ±{scale * sd:,.{digits}f}")

@@ -21,14 +21,13 @@ def show(card: str | None) -> None:
     from rich.table import Table
 
     from lth_pipeline.commands.common import data_dirs, named, places
-    from lth_pipeline.commands.cost import cost_of
-    from lth_pipeline.commands.reading import reading_bar
+    from lth_pipeline.commands.cost import cost_of, not_counted
+    from lth_pipeline.commands.reading import make_ready
     from lth_pipeline.experiments.flat import described
     from lth_pipeline.lottery.models import NETWORKS
     from lth_pipeline.recipes import Chain
-    from lth_pipeline.recipes.facts import facts_of, parts_of, title_of
+    from lth_pipeline.recipes.facts import facts_of, parts_of
     from lth_pipeline.recipes.ladder import ladder, model_of
-    from lth_pipeline.recipes.ready import make_ready
     from lth_pipeline.recipes.remarks import taken_over
 
     home, cards = places()
@@ -39,8 +38,7 @@ def show(card: str | None) -> None:
 
         show_sweep(home, cards, experiment)
         return
-    with reading_bar(title_of(experiment.data)) as progress:
-        make_ready(cards, card, dirs, progress, [home.experiments])
+    make_ready(home, cards, card)
     console = Console()
     console.print(f"[bold]{card}[/bold]  {experiment.description}", highlight=False)
     if experiment.branch_of:
@@ -85,6 +83,8 @@ def show(card: str | None) -> None:
         f"of {experiment.training.iterations:,} iterations "
         f"= {cost.iterations:,} iterations, {cost.images:,} images"
     )
+    for said in not_counted([experiment]):
+        console.print(said, highlight=False)
     console.print(f"Run it: lth run {card}", style="bold")
 
 

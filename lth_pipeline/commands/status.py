@@ -50,8 +50,8 @@ def status(card: str | None, stale: bool) -> None:
     console = Console()
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in ("experiment", "replicate", "deepest round", *STATES):
-        name = column == "experiment"
-        table.add_column(column, justify="left" if name else "right", no_wrap=name)
+        words = column in ("experiment", "replicate")
+        table.add_column(column, justify="left" if column == "experiment" else "right", no_wrap=words)
     by_name: dict[str, list[AssetStatus]] = {name: [] for name in names}
     for entry in found:
         by_name[entry.experiment].append(entry)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from rich.console import Console
 from rich.table import Table
 
+from lth_pipeline.commands.screen import needed
 from lth_pipeline.reports.comparison import Comparison, gaps, summary
 from lth_pipeline.reports.comparison_page import percent
 
@@ -50,8 +51,7 @@ def comparison_on_screen(compared: Comparison) -> None:
                 table.add_row(*about[member], arm, *cells, *(last.get((member, control), "") for control in beside))
             elif any(cells):
                 table.add_row(*([""] * len(about[member])), arm, *cells)
-    needed = console.width - room + gap + CELL * len(rounds)
-    Console(width=max(console.width, needed)).print(table)  # figures are never cut
+    Console(width=max(console.width, needed(console, table))).print(table)  # figures are never cut
     by = "weights left" if same else "round: how many weights are left is not the same for all"
     said = [
         f"Test accuracy at early stop, %, by {by}. Mean ± standard deviation over replicates; the first is the dense "

@@ -6,20 +6,17 @@ from rich.console import Console
 from rich.table import Table
 
 from lth_pipeline.commands.common import Cards, data_dirs
-from lth_pipeline.commands.cost import cost_of
-from lth_pipeline.commands.reading import reading_bar
+from lth_pipeline.commands.cost import cost_of, not_counted
+from lth_pipeline.commands.reading import make_ready
 from lth_pipeline.experiments.sweeps import Sweep
 from lth_pipeline.home import Home
 from lth_pipeline.recipes import Chain
-from lth_pipeline.recipes.facts import title_of
-from lth_pipeline.recipes.ready import make_ready
 
 
 def show_sweep(home: Home, cards: Cards, sweep: Sweep) -> None:
     console, dirs = Console(), data_dirs(home)
     for member in sweep.members:
-        with reading_bar(title_of(cards[member].data)) as progress:
-            make_ready(cards, member, dirs, progress, [home.experiments])
+        make_ready(home, cards, member)
     console.print(f"[bold]{sweep.name}[/bold]  {sweep.about}", highlight=False)
     console.print(f"a sweep of {len(sweep.members)} experiments; varied:")
     for entry, labels in sweep.varied.items():
@@ -43,5 +40,7 @@ def show_sweep(home: Home, cards: Cards, sweep: Sweep) -> None:
         f"\nCost in all: {trainings:,} trainings = {iterations:,} iterations, {images:,} images, "
         f"less what experiments share"
     )
+    for said in not_counted([cards[member] for member in sweep.members]):
+        console.print(said, highlight=False)
     console.print(f"One of them: lth show {sweep.members[0]}", style="dim")
     console.print(f"Run it: lth run {sweep.name}", style="bold")

@@ -21,6 +21,9 @@ BUILTIN = Path(__file__).parent / "builtin"
 #: what a card does not inherit
 OWN = {"name", "description", "branch_of", "based_on"}
 
+#: what Dagster's jobs are called that are no card's
+JOBS = ("compare_sweeps", "every_round", "gather_results")
+
 Check = Callable[[Experiment, Mapping[str, Experiment]], list[Fault]]
 Lines = dict[str, int]  # dotted field -> line, from 1
 
@@ -92,6 +95,9 @@ def _files(folders: list[Path]) -> dict[str, Path]:
             name = path.stem
             if name in files:
                 expected = f"an experiment {name!r} is there already, in {files[name]}; rename this file"
+                raise CardError(str(path), [Fault("", MISSING, expected)])
+            if name in JOBS:
+                expected = f"{name!r} is what a job of Dagster's is called here; rename this file"
                 raise CardError(str(path), [Fault("", MISSING, expected)])
             files[name] = path
     return files

@@ -7,6 +7,7 @@ from typing import Any
 from lth_pipeline.experiments.errors import MISSING, Fault
 from lth_pipeline.experiments.fields import did_you_mean, keys_at, meaning
 from lth_pipeline.experiments.settings import FieldFault
+from lth_pipeline.experiments.sweeps import LONGEST
 
 
 def fault_of(entry: dict[str, Any], file: str) -> Fault:
@@ -20,6 +21,8 @@ def fault_of(entry: dict[str, Any], file: str) -> Fault:
         return Fault(".".join([*location, cause.field]), cause.value, cause.expected)
     if field == "name":
         expected = f"the file's name {file!r} must be lower-case letters, digits and _, and begin with a letter"
+        if len(str(value)) > LONGEST:
+            expected = f"the file's name {file!r} has {len(value)} characters before its ending, at most {LONGEST}"
         return Fault("", MISSING, expected)
     if kind == "invalid_key":
         return Fault(field, MISSING, "keys are words; write it in quotes if it is one")

@@ -19,6 +19,7 @@ MOST = 200  # experiments in a sweep
 LONGEST = 63  # characters of an experiment's name
 VARIANTS = "variants"  # the entry whose values are partial cards
 FIXED = {MATRIX, "based_on", "branch_of", "description", "name", "sweep"}  # of the card, not of one experiment
+LAYERS = "pruning.layer_rates"  # its keys are names and patterns of layers, which make no names of experiments
 LABEL = re.compile(r"[a-z0-9_]+")
 
 
@@ -152,6 +153,9 @@ def _entry_faults(key: Any, values: Any) -> list[Fault]:
     place = f"{MATRIX}.{key}"
     if str(key).split(".")[0] in FIXED:
         return [Fault(place, MISSING, "belongs to the card and cannot be varied; write a card of its own for it")]
+    if str(key).startswith(f"{LAYERS}."):
+        example = f"{LAYERS}: {{low: {{fc1: 0.1}}, high: {{fc1: 0.3}}}}"
+        return [Fault(place, MISSING, f"cannot be varied by itself; vary {LAYERS} as a whole, by labels: {example}")]
     if key != VARIANTS and not is_field(str(key)):
         hint = guess(str(key), [*every_field(), VARIANTS])
         return [Fault(place, MISSING, f"no such setting;{hint} `lth show` lists every one, as group.setting")]
@@ -189,6 +193,8 @@ def _labelled_faults(key: str, values: Mapping[Any, Any]) -> list[Fault]:
                 for field in value
                 if field in FIXED
             ]
+        elif key == LAYERS and value is not None and not isinstance(value, dict):
+            faults.append(Fault(place, value, "must be a mapping: layer -> rate, such as {fc1: 0.1}"))
         elif value is not None and not isinstance(value, dict) and is_field(f"{key}.{label}"):
             expected = f"must be a mapping of settings; to vary this one setting write {key}.{label}: […]"
             faults.append(Fault(place, value, expected))

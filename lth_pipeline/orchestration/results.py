@@ -18,6 +18,7 @@ from dagster import (
 )
 
 from lth_pipeline.experiments import Experiment
+from lth_pipeline.orchestration.begun import Begun, begun_in
 from lth_pipeline.orchestration.partitions import experiment_partitions
 from lth_pipeline.orchestration.resources import Compute, Tracking
 from lth_pipeline.orchestration.rounds import RECIPE_TAG, plain_failures
@@ -28,7 +29,6 @@ from lth_pipeline.recipes.remarks import followed, remarks
 from lth_pipeline.recipes.results import gather
 
 NAME = "results"
-MOST = 1000  # replicates: home.py admits no more
 CODE = 3  # raise it when the table, the figures or the report change
 
 
@@ -47,25 +47,28 @@ def results_asset(cards: Mapping[str, Experiment], deepest: int, reports: Path) 
     )
     def results(context: AssetExecutionContext, compute: Compute, tracking: Tracking) -> MaterializeResult:
         with plain_failures():
-            return _materialise(context, compute, tracking, cards, reports)
+            return _materialise(context, compute, tracking, cards, deepest, reports)
 
     return results
 
 
-def gathered(cards: Mapping[str, Experiment], name: str, workshop: Workshop) -> tuple[list[dict[str, Any]], str]:
-    """(rows, recipe id): what the results of experiment `name` are made of as the store stands.
-
-    Every replicate below MOST and every round that is in the store, whatever this deployment offers.
-    """
-    rows = gather(workshop, (workshop.chain(cards, name, replicate) for replicate in range(MOST)))
+def gathered(
+    cards: Mapping[str, Experiment], name: str, workshop: Workshop, begun: Begun
+) -> tuple[list[dict[str, Any]], str]:
+    """(rows, recipe id): what the results of experiment `name` are made of as the store stands: the replicates and
+    rounds of its card, and those beyond that were run for it."""
+    card, beyond = cards[name], begun.get(name, set())
+    replicates = sorted({*range(card.replicates), *(replicate for replicate, _ in beyond)})
+    rows = gather(workshop, (workshop.chain(cards, name, replicate) for replicate in replicates), beyond)
     inputs = [[row["replicate"], row["round"], row["arm"], row["data_version"]] for row in rows]
-    card = cards[name]
-    said = [card.quick, title_of(card.data)]  # what figures and tables say of all of it
+    said = [card.quick, title_of(card.data), card.description]  # what figures, tables and the page say of all of it
     said += [card.ticket_from.model_dump()] if card.ticket_from else []
     return rows, hashlib.sha256(json.dumps([CODE, inputs, said]).encode()).hexdigest()[:40]
 
 
-def _materialise(context, compute: Compute, tracking: Tracking, cards, reports: Path) -> MaterializeResult:
+def _materialise(
+    context, compute: Compute, tracking: Tracking, cards, deepest: int, reports: Path
+) -> MaterializeResult:
     from lth_pipeline.files import write_atomically
     from lth_pipeline.reports import bundle
     from lth_pipeline.reports.drawing import markdown_picture
@@ -75,7 +78,7 @@ def _materialise(context, compute: Compute, tracking: Tracking, cards, reports: 
 
     name = context.partition_key
     experiment, tracker = cards[name], tracking.tracker()
-    rows, recipe = gathered(cards, name, compute.workshop())
+    rows, recipe = gathered(cards, name, compute.workshop(), begun_in(context.instance, deepest))
     frame = results_table(rows, run_ids(tracker, name))
     if frame.empty:
         raise Failure(

@@ -23,6 +23,7 @@ from lth_pipeline.orchestration.progress import tell
 from lth_pipeline.orchestration.resources import Compute, Tracking
 from lth_pipeline.orchestration.stages import Stage, all_stages, asset_name, combined, group_name
 from lth_pipeline.recipes import Chain, Workshop
+from lth_pipeline.recipes.divergence import diverged_above
 from lth_pipeline.recipes.recipe import CODE
 
 POOL = "device"  # at most so many runs at once hold a device: Deployment > Concurrency
@@ -55,7 +56,7 @@ def _asset(cards, stage: Stage, round: int, partitions) -> AssetsDefinition:
         with plain_failures():
             reading = trainings.reading(context)
             chain = compute.chain(cards, keys["experiment"], int(keys["replicate"]), reading)
-            why = diverged_above(chain, compute.workshop(), round) if stage.name == "mask" else None
+            why = _diverged_above(chain, compute.workshop(), round) if stage.name == "mask" else None
             result = None if why else _materialise(context, compute, tracking, chain, stage, round)
         if why:
             context.log.warning(f"{why}; round {round} and those below it are left out")
@@ -67,30 +68,21 @@ def _asset(cards, stage: Stage, round: int, partitions) -> AssetsDefinition:
     return stage_asset
 
 
-def diverged_above(chain: Chain, workshop: Workshop, round: int) -> str | None:
-    """Why `round` can be nothing: what it would be made from diverged. None where it did not."""
-    if not chain.needs_trained(round):
-        return None
-    before = chain.pruned_from(round)
-    at = workshop.make(chain, before).facts.get("diverged_at")
-    if at is None:
-        return None
-    return (
-        f"the training of round {before.round} ({before.arm}) diverged at iteration {at:,}: there is nothing to prune"
-    )
+def _diverged_above(chain: Chain, workshop: Workshop, round: int) -> str | None:
+    return diverged_above(chain, round, lambda whose, step: workshop.make(whose, step).facts)
 
 
 @contextmanager
 def plain_failures() -> Iterator[None]:
     """Turns our own errors, which are written for people, into a Failure that says no more than they do."""
     from lth_pipeline.experiments import CardError
-    from lth_pipeline.lottery.errors import DataError, PruningError
+    from lth_pipeline.lottery.errors import DataError, ModelError, PruningError
     from lth_pipeline.recipes import DeviceError, StoreError
     from lth_pipeline.tracking.tracker import TrackingError
 
     try:
         yield
-    except (CardError, DataError, PruningError, DeviceError, StoreError, TrackingError) as error:
+    except (CardError, DataError, ModelError, PruningError, DeviceError, StoreError, TrackingError) as error:
         raise Failure(description=str(error), allow_retries=False) from error
 
 

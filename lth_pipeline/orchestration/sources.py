@@ -13,26 +13,29 @@ from lth_pipeline.recipes.lineage import owner
 Lacking = Callable[[str, tuple[int, ...], int], Plan]
 
 
-def source_plans(cards: Mapping[str, Experiment], todo: Mapping[str, Plan], lacking: Lacking) -> dict[str, Plan]:
-    """{experiment: its plan} of the sources of what is `todo`, and of their sources, as far as they are missing.
+def source_plans(
+    cards: Mapping[str, Experiment], todo: Mapping[str, Plan], lacking: Lacking
+) -> tuple[dict[str, Plan], dict[str, Plan]]:
+    """(the plans of the sources of what is `todo`, and of their sources, as far as they are missing; `todo` itself,
+    with what it lacks as a source of another).
 
-    Of the round that the ticket is taken from, the mask and the ticket; no controls. What is `todo` itself is left out.
+    Of the round that a ticket is taken from, the mask and the ticket; no controls.
     """
-    found: dict[str, Plan] = {}
+    first: dict[str, Plan] = {}
+    whole = {name: dict(plan) for name, plan in todo.items()}
     queue = list(todo.items())
     while queue:
         name, planned = queue.pop()
         origin = owner(cards, name, 1).ticket_from
-        if origin is None or origin.experiment in todo or not planned:
+        if origin is None or not planned:
             continue
         source, taken = origin.experiment, {asset_name(stage, origin.round) for stage in ("mask", "ticket")}
+        into = whole if source in whole else first
         for replicate, entries in lacking(source, tuple(planned), origin.round).items():
             wanted = [entry for entry in entries if entry.round < origin.round or entry.asset in taken]
-            known = found.setdefault(source, {}).get(replicate, [])
-            deeper = max((entry.round for entry in known), default=-1) < origin.round
-            if wanted and deeper:
-                found[source][replicate] = wanted
-        found = {name: plan for name, plan in found.items() if plan}
-        if source in found:
-            queue.append((source, found[source]))
-    return found
+            known = into.setdefault(source, {}).get(replicate, [])
+            new = [entry for entry in wanted if entry.asset not in {other.asset for other in known}]
+            if new:
+                into[source][replicate] = [*known, *new]
+                queue.append((source, {replicate: new}))
+    return {name: plan for name, plan in first.items() if plan}, whole

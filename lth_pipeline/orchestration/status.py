@@ -7,7 +7,7 @@ cards, the code and the store as they are now, from the top down, and held again
 from __future__ import annotations
 
 from collections.abc import Container, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from dagster import AssetKey, AssetRecordsFilter, DagsterEventType, DagsterInstance
@@ -15,11 +15,12 @@ from dagster import AssetKey, AssetRecordsFilter, DagsterEventType, DagsterInsta
 from lth_pipeline.experiments import Experiment
 from lth_pipeline.experiments.flat import flatten
 from lth_pipeline.orchestration import results
+from lth_pipeline.orchestration.begun import begun_of
 from lth_pipeline.orchestration.partitions import partition_key
 from lth_pipeline.orchestration.rounds import CHECK_FAILED, RECIPE_TAG
 from lth_pipeline.orchestration.stages import Stage, all_stages, asset_name, combined
 from lth_pipeline.recipes import Chain, Step, Workshop
-from lth_pipeline.recipes.facts import known_facts
+from lth_pipeline.recipes.divergence import diverged_above
 from lth_pipeline.recipes.workshop import Seen
 
 VERSION_TAG = "dagster/data_version"
@@ -67,13 +68,18 @@ def replicate_status(
     statuses: dict[str, AssetStatus] = {}
     seen: Seen = {}
     out: set[int] = set()  # rounds that cannot be, because what they would be made from diverged
+
+    def facts_of(whose: Chain, step: Step) -> dict[str, Any] | None:
+        product = workshop.look_up(chain, step if whose is chain else replace(step, of=whose.name), seen)
+        return product.facts if product else None
+
     for stage, round in all_stages(deepest):
         name = asset_name(stage.name, round)
         tags = recorded[name].get(partition)
         if tags is None and round > through:
             continue
         state, why = ("missing", "") if tags is None else _state(stage, round, chain, workshop, tags, statuses, seen)
-        if stage.name == "mask" and _is_out(chain, round, workshop, seen, out):
+        if stage.name == "mask" and diverged_above(chain, round, facts_of):
             out.add(round)
         if round in out and state != "fresh":
             state, why = "left out", ""
@@ -85,22 +91,13 @@ def replicate_status(
     return list(statuses.values())
 
 
-def _is_out(chain: Chain, round: int, workshop: Workshop, seen: Seen, out: Container[int]) -> bool:
-    if chain.needs_trained(round):
-        before = chain.pruned_from(round)
-        product = workshop.look_up(chain, before, seen)
-        if before.round in out or (product and "diverged_at" in product.facts):
-            return True
-    reads_mask = chain.inputs(Step("mask", round)).get("mask")
-    return bool(reads_mask and not reads_mask.of and reads_mask.round in out)
-
-
 def results_status(cards, name: str, workshop: Workshop, recorded: Recorded) -> AssetStatus:
     """Whether the results of experiment `name` are of all that has been trained."""
     tags = recorded[results.NAME].get(name)
     if tags is None:
         return AssetStatus(results.NAME, name, None, None, "missing")
-    _, recipe = results.gathered(cards, name, workshop)
+    begun = begun_of(lambda asset: recorded.get(asset, ()), len(recorded))
+    _, recipe = results.gathered(cards, name, workshop, begun)
     fresh = tags.get(RECIPE_TAG) == recipe
     why = "" if fresh else "not made of what is trained now, or by other code"
     return AssetStatus(results.NAME, name, None, None, "fresh" if fresh else "stale", why)
@@ -155,7 +152,7 @@ def _changes(chain: Chain, step, workshop: Workshop, tags: dict[str, str], seen:
     recipe = chain.recipe(
         step, lambda source: product.version if (product := workshop.look_up(chain, source, seen)) else None
     )
-    if recipe is None and known_facts(chain.owner(step.round).data, chain.dirs) is None:
+    if recipe is None and not chain.is_known():
         return "its images are not in the cache; the next run reads them"
     if recipe is None:
         return "an artifact that it reads is gone from the store"

@@ -25,7 +25,8 @@ from dagster import (
 from lth_pipeline.experiments import Experiment
 from lth_pipeline.experiments.sweeps import Sweep, sweeps
 from lth_pipeline.orchestration import results
-from lth_pipeline.orchestration.partitions import sweep_partitions
+from lth_pipeline.orchestration.begun import Begun, begun_in
+from lth_pipeline.orchestration.partitions import deepest_round, sweep_partitions
 from lth_pipeline.orchestration.resources import Compute, Tracking
 from lth_pipeline.orchestration.rounds import RECIPE_TAG, plain_failures
 from lth_pipeline.recipes import Workshop
@@ -60,11 +61,13 @@ def sweep_assets(cards: Mapping[str, Experiment], reports: Path) -> list[AssetsD
     return [sweep_results]
 
 
-def gathered(cards: Mapping[str, Experiment], sweep: Sweep, workshop: Workshop) -> tuple[dict[str, list], str]:
+def gathered(
+    cards: Mapping[str, Experiment], sweep: Sweep, workshop: Workshop, begun: Begun
+) -> tuple[dict[str, list], str]:
     """({member: rows of its results}, recipe id): what the comparison is made of as the store stands."""
-    rows, made_of = {}, []
+    rows, made_of = {}, [sweep.about]
     for name in sweep.members:
-        rows[name], recipe = results.gathered(cards, name, workshop)
+        rows[name], recipe = results.gathered(cards, name, workshop, begun)
         card = cards[name]
         made_of.append([name, card.sweep.at, recipe, card.training.iterations, card.seed])
     return rows, hashlib.sha256(json.dumps([CODE, made_of]).encode()).hexdigest()[:40]
@@ -89,7 +92,7 @@ def state(
     if not records:
         return "missing", ""
     tags = records[0].asset_materialization.tags or {}
-    if tags.get(RECIPE_TAG) == gathered(cards, sweep, workshop)[1]:
+    if tags.get(RECIPE_TAG) == gathered(cards, sweep, workshop, begun_in(instance, deepest_round(cards)))[1]:
         return "fresh", ""
     return "stale", "not made of what its experiments have shown now, or by other code"
 
@@ -101,7 +104,8 @@ def _materialise(context, compute: Compute, tracking: Tracking, cards, sweep: Sw
     from lth_pipeline.tracking.results import log_results, results_runs
 
     tracker = tracking.tracker()
-    rows, recipe = gathered(cards, sweep, compute.workshop())
+    begun = begun_in(context.instance, deepest_round(cards))
+    rows, recipe = gathered(cards, sweep, compute.workshop(), begun)
     if not any(rows.values()):
         raise Failure(f"{sweep.name} has no trained round yet; run it: lth run {sweep.name}", allow_retries=False)
     compared = comparison(cards, sweep, rows, tracker)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from lth_pipeline.orchestration import transfers
 from lth_pipeline.orchestration.progress import Narrator, tell
 from lth_pipeline.orchestration.resources import Compute, Tracking
 from lth_pipeline.recipes import Chain, Product, Step, Workshop
+from lth_pipeline.recipes.step import MASKED
 from lth_pipeline.recipes.workshop import OnRow
 
 #: of a card: not settings of a training
@@ -64,7 +66,9 @@ def train(context: AssetExecutionContext, compute: Compute, tracking: Tracking, 
     workshop.on_row = on_row
     try:
         if compute.recompute and step.arm not in ("dense", "ticket"):
-            workshop.make(chain, chain.begin(step), fresh=True)  # a control's own weights, or mask
+            if step.arm in MASKED:
+                workshop.make(chain, chain.mask(step), fresh=True)
+            workshop.make(chain, chain.begin(step), fresh=True)  # a control's own weights
         product = workshop.make(chain, step, fresh=compute.recompute)
         return _logged(workshop, tracker, chain, step, product, logger)
     except BaseException:
@@ -194,8 +198,8 @@ def _lineage(context, tracking: Tracking, chain: Chain, step: Step, workshop: Wo
     owner = chain.owner(step.round)
     if owner.name != chain.name:
         tags["lth.round_of"] = owner.name
-    if step.round and chain.needs_trained(step.round):
-        before = chain.pruned_from(step.round)
+    before = chain.inputs(Step("mask", step.round)).get("weights") if step.round else None
+    if before:
         about = Training(chain.name, "", chain.replicate, before.round, before.arm)
         source = find_current(tracking.tracker(), about, workshop.make(chain, before).version)
         if source:
@@ -206,6 +210,8 @@ def _lineage(context, tracking: Tracking, chain: Chain, step: Step, workshop: Wo
 def _params(chain: Chain, step: Step) -> dict[str, Any]:
     owner = chain.owner(step.round)
     settings = owner.model_dump(mode="json", exclude=NOT_PARAMS)
+    by_layer = settings["pruning"]["layer_rates"]  # its keys are patterns, which are no names for MLflow
+    settings["pruning"]["layer_rates"] = json.dumps(by_layer) if by_layer else None
     return {
         **{name: value for name, value in flatten(settings) if value is not None},
         "replicate": chain.replicate,

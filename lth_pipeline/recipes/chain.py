@@ -12,7 +12,7 @@ from lth_pipeline.lottery.pruning.criteria import CRITERIA
 from lth_pipeline.recipes import identity
 from lth_pipeline.recipes.facts import facts_of, known_facts
 from lth_pipeline.recipes.ladder import Rung, climb, model_of
-from lth_pipeline.recipes.lineage import owner
+from lth_pipeline.recipes.lineage import owner, related
 from lth_pipeline.recipes.recipe import Recipe
 from lth_pipeline.recipes.rewinding import rewind_iteration
 from lth_pipeline.recipes.step import DRAWN, MASKED, ON_REWOUND, Step
@@ -32,6 +32,7 @@ class Chain:
         self._climb = climb(cards, name, dirs)
         self._facts: dict[str, Facts] = {}
         self._others: dict[str, Chain] = {}
+        self._all_data = list({card.data for card in related(cards, name)})
 
     def other(self, name: str) -> Chain:
         """The same replicate of another experiment."""
@@ -71,6 +72,13 @@ class Chain:
     def takes_ticket(self, round: int) -> bool:
         """Whether the mask of `round` was found by another experiment."""
         return round == 1 and self.owner(1).ticket_from is not None
+
+    def structure(self, round: int) -> str:
+        """What the mask of `round` is made of: single weights, or whole units."""
+        if self.takes_ticket(round):
+            origin = self.owner(round).ticket_from
+            return self.other(origin.experiment).structure(origin.round)
+        return self.owner(round).pruning.structure
 
     def is_early(self, step: Step) -> bool:
         """Whether `step` is a dense training that is followed for the iteration at which its mask settles."""
@@ -169,7 +177,7 @@ class Chain:
 
     def recipe(self, step: Step, version_of: Callable[[Step], str | None]) -> Recipe | None:
         """The recipe of `step`, given its inputs' data versions; None while one of them, or the data, is not known."""
-        if known_facts(self.owner(step.round).data, self.dirs) is None or not self._can_count(step.round):
+        if not self.is_known() or not self._can_count(step.round):
             return None
         versions = {name: version_of(source) for name, source in self.inputs(step).items()}
         if None in versions.values():
@@ -177,6 +185,10 @@ class Chain:
         if step.kind in ("trained", "rewind_weights") or self.looks_at_examples(step):
             versions["data"] = self.facts(step.round).digest
         return Recipe(step.kind, identity.settings(self, step), versions)
+
+    def is_known(self) -> bool:
+        """Whether the images of all experiments that its rounds come from have been read."""
+        return all(known_facts(data, self.dirs) is not None for data in self._all_data)
 
     def looks_at_examples(self, step: Step) -> bool:
         """Whether `step` is a mask by a criterion that training examples go into."""

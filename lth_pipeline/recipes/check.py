@@ -33,14 +33,15 @@ def _faults_at_load(experiment: Experiment, cards: Mapping[str, Experiment]) -> 
     found = reference_faults(experiment, cards)
     if found:
         return found
-    for card in related(cards, experiment.name):
-        if card.data.name == "images":
-            try:
-                checked(source_of(card.data))
-            except DataError as error:
+    own_images = [card for card in related(cards, experiment.name) if card.data.name == "images"]
+    for card in own_images:
+        try:
+            checked(source_of(card.data))
+        except DataError as error:
+            if card.data == experiment.data:
                 return [Fault("data.path", card.data.path, str(error))]
-            return []
-    return faults(experiment, cards)
+            return [Fault("", MISSING, f"comes from {card.name}, whose images cannot be read: {error}")]
+    return [] if own_images else faults(experiment, cards)
 
 
 def faults(experiment: Experiment, cards: Mapping[str, Experiment], dirs: DataDirs | None = None) -> list[Fault]:

@@ -94,6 +94,10 @@ def reference_faults(experiment: Experiment, cards: Mapping[str, Experiment]) ->
     origin = experiment.ticket_from
     if origin is None:
         return []
+    members = [name for name, card in cards.items() if card.sweep and card.sweep.sweep == origin.experiment]
+    if members:
+        expected = f"is a sweep; take the ticket of one of its experiments: {', '.join(members)}"
+        return [Fault("ticket_from.experiment", origin.experiment, expected)]
     if origin.experiment not in cards:
         close = get_close_matches(origin.experiment, cards, n=1)
         guess = f" did you mean {close[0]}?" if close else ""

@@ -10,7 +10,7 @@ from lth_pipeline.experiments.errors import MISSING
 from lth_pipeline.experiments.settings.arms import EarlyBirdSettings
 from lth_pipeline.lottery.data import DataDirs
 from lth_pipeline.lottery.errors import ModelError, PruningError
-from lth_pipeline.lottery.models import Layer, Model
+from lth_pipeline.lottery.models import Layer
 from lth_pipeline.lottery.models.narrow import narrowed
 from lth_pipeline.lottery.pruning.criteria import CRITERIA
 from lth_pipeline.recipes.facts import facts_of, parts_of
@@ -113,6 +113,10 @@ def protocol_faults(experiment: Experiment, dirs: DataDirs | None) -> list[Fault
     if field and not 0 < iteration < training.iterations:
         expected = f"is iteration {iteration:,}; it must be between 0 and training.iterations ({training.iterations:,})"
         return [Fault(f"rewind.{field}", getattr(rewind, field), expected)]
+    steps = training.step_at or ()
+    if rewind.mode == "learning_rate" and training.schedule == "step" and iteration >= steps[-1]:
+        expected = f"takes back nothing: from iteration {iteration:,} on the rate is the last; use fine_tuning"
+        return [Fault("rewind.mode", "learning_rate", expected)]
     early = _early_faults(experiment, dirs)
     if early:
         return early
@@ -177,7 +181,7 @@ def ladder_faults(experiment: Experiment, cards: Mapping[str, Experiment], dirs:
             return [Fault("ticket_from.round", experiment.ticket_from.round, f"{error}; take an earlier round")]
         expected = f"{error}; give at most {len(rungs) - 1} rounds"
         return [Fault("pruning.rounds", pruning.rounds, expected)]
-    return _small_faults(experiment, rungs[-1], model, dirs)
+    return _small_faults(experiment, rungs[-1], dirs)
 
 
 def _rung_faults(experiment: Experiment, rung: Rung, above: list[Rung], asked: str, owned: Experiment) -> list[Fault]:
@@ -218,15 +222,21 @@ def _risen(rung: Rung, above: Rung, owned: Experiment) -> str | None:
     return next((name for name, count in rung.keep.items() if count > above.keep[name]), None)
 
 
-def _small_faults(experiment: Experiment, last: Rung, model: Model, dirs: DataDirs | None) -> list[Fault]:
-    if "dense_small" not in experiment.arms or last.weights is None:
-        return []
+def _small_faults(experiment: Experiment, last: Rung, dirs: DataDirs | None) -> list[Fault]:
+    told = too_small(experiment, last, dirs)
+    return [Fault("arms", list(experiment.arms), told)] if told else []
+
+
+def too_small(experiment: Experiment, rung: Rung, dirs: DataDirs | None) -> str | None:
+    """Why there is no dense network as small as `rung`, in words; None where there is, or the card does not ask."""
+    if "dense_small" not in experiment.arms or rung.weights is None:
+        return None
     facts = facts_of(experiment.data, dirs)
     try:
-        narrowed(experiment.model.name, facts.image_shape, facts.classes, last.weights, **network_settings(experiment))
+        narrowed(experiment.model.name, facts.image_shape, facts.classes, rung.weights, **network_settings(experiment))
     except ModelError as error:
-        return [Fault("arms", list(experiment.arms), f"dense_small cannot be so small in round {last.round}: {error}")]
-    return []
+        return f"dense_small cannot be so small in round {rung.round}: {error}"
+    return None
 
 
 def emptied(rung: Rung, experiment: Experiment) -> str | None:

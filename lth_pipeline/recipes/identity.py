@@ -83,13 +83,15 @@ def _mask(chain: Chain, step: Step) -> dict[str, Any]:
     if "examples" in reads:
         experiment = chain.owner(step.round)
         found |= {"examples": examples_of(chain, step.round), "data": _data(experiment.data)}
-    if "examples" in reads or pruning.criterion in ("synflow", "random"):
-        found |= _network(chain, step.round)  # whose gradients are taken, or whose shapes are drawn
+    if "examples" in reads or pruning.criterion == "synflow":
+        found |= _network(chain, step.round)  # whose gradients are taken
+    if "draws" in reads:
+        found["shapes"] = {layer.weight: list(layer.shape) for layer in chain.model(step.round).layers}
     return found
 
 
 def _structure(chain: Chain, round: int) -> dict[str, str]:
-    structure = chain.owner(round).pruning.structure
+    structure = chain.structure(round)
     return {} if structure == "weights" else {"structure": structure}
 
 
@@ -101,11 +103,11 @@ def _extra(chain: Chain, step: Step) -> dict[str, Any]:
     if chain.held(step):
         found["fine_tuning"] = True
     if step.arm == "ticket_distilled":
-        found["distillation"] = (experiment.distillation or DistillationSettings()).model_dump(mode="json")
+        found["distillation"] = _set(experiment.distillation or DistillationSettings())
     if chain.is_early(step):
         rung, pruning = chain.followed().rung(1), experiment.pruning
         found["early_bird"] = {
-            **(experiment.early_bird or EarlyBirdSettings()).model_dump(mode="json"),
+            **_set(experiment.early_bird or EarlyBirdSettings()),
             "every": mask_every(experiment, chain.dirs),
             "criterion": pruning.criterion,
             "structure": pruning.structure,

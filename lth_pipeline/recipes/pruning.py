@@ -82,7 +82,7 @@ def drawn_mask(chain: Chain, step: Step, mask: Tensors) -> Made:
     """
     coordinates = identity.draw(chain, step)
     draws = generator(stream_seed(coordinates.pop("seed"), step.arm, **coordinates))
-    whole = chain.owner(step.round).pruning.structure == "units"
+    whole = chain.structure(step.round) == "units"
     drawn = {}
     for name in sorted(mask):
         rows = mask[name].flatten(1) if whole else mask[name].reshape(-1, 1)
@@ -124,9 +124,19 @@ def _examples(workshop: Workshop, chain: Chain, step: Step, recipe: Recipe) -> t
     number = identity.examples_of(chain, step.round)
     if number > len(part):
         raise PruningError(f"pruning.examples: there are {len(part):,} training examples, not {number:,}")
-    chosen = torch.randperm(len(part), generator=_stream(chain, step.round, "pruning_examples"))[:number]
-    pixels, labels = next(fetched(part, [chosen]))
+    order = torch.randperm(len(part), generator=_stream(chain, step.round, "pruning_examples"))
+    pixels, labels = next(fetched(part, [order[_one_of_each_in_turn(part.labels[order])[:number]]]))
     return ready(part, pixels), labels
+
+
+def _one_of_each_in_turn(labels: torch.Tensor) -> torch.Tensor:
+    """Positions (N,) in the order: the first of every class, the second of every class, and so on."""
+    by_class = labels.sort(stable=True).indices
+    sizes = labels.bincount()
+    firsts = (sizes.cumsum(0) - sizes).repeat_interleave(sizes)
+    turn = torch.empty_like(by_class)
+    turn[by_class] = torch.arange(len(labels)) - firsts
+    return turn.sort(stable=True).indices
 
 
 def _stream(chain: Chain, round: int, purpose: str) -> torch.Generator:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from itertools import count
 from typing import Any
 
@@ -14,24 +14,27 @@ from lth_pipeline.recipes.workshop import Product, Seen, Workshop
 Row = dict[str, Any]
 
 
-def gather(workshop: Workshop, chains: Iterable[Chain]) -> list[Row]:
-    """The rows of every training of `chains` that is in the store, however deep.
+def gather(workshop: Workshop, chains: Iterable[Chain], beyond: Container[tuple[int, int]] = ()) -> list[Row]:
+    """The rows of every training of `chains` that is in the store and that their card asks for.
+
+    beyond: (replicate, round) that were run for it although the card does not ask for them. What else lies in the
+    store was made for other experiments that share it.
 
     A round that is missing ends its replicate's rows: what lies below it in the store, if anything, does not
-    follow from the settings as they are now. Of a replicate that the card does not ask for, a dense network alone is
-    left out: it may be another experiment's.
+    follow from the settings as they are now.
     """
     rows = []
     for chain in chains:
         seen: Seen = {}
-        begin = len(rows)
+        card = chain.cards[chain.name]
         for round in count():
+            own = chain.replicate < card.replicates and round <= card.pruning.rounds
+            if not own and (chain.replicate, round) not in beyond:
+                break
             found = [row for step in chain.trainings(round) if (row := _row(workshop, chain, step, seen))]
             if not found:
                 break
             rows += found
-        if round == 1 and chain.replicate >= chain.cards[chain.name].replicates:
-            del rows[begin:]  # a dense network that another experiment shares is no replicate of this one
     return rows
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-#: arms that are drawn at random, so that a card may ask for several of each
-DRAWN = ("reinit", "reinit_same_sign", "random_mask", "shuffled_mask")
+from lth_pipeline.experiments.settings.experiment import DRAWN as DRAWN  # several of each may be asked for
+
 #: arms with a mask of their own
 MASKED = ("random_mask", "shuffled_mask")
 #: arms that go on from the rewind point's weights, or from trained ones
@@ -34,8 +34,9 @@ class Step:
 
     def __str__(self) -> str:
         arm = f"{self.label} " if self.arm and self.arm != self.kind else ""
+        number = f" {self.draw + 1}" if self.draw and not arm else ""
         place = f"{self.of}, " if self.of else ""
-        return f"{place}round {self.round} {arm}{self.kind.replace('_', ' ')}"
+        return f"{place}round {self.round} {(arm + self.kind + number).replace('_', ' ')}"
 
     @property
     def label(self) -> str:

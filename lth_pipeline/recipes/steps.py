@@ -17,7 +17,7 @@ from lth_pipeline.recipes.pruning import drawn_mask, pruned_mask, taken_mask
 from lth_pipeline.recipes.recipe import Recipe
 from lth_pipeline.recipes.step import Step
 from lth_pipeline.recipes.training import train_step
-from lth_pipeline.recipes.transfer import belongs_to
+from lth_pipeline.recipes.transfer import with_norms
 
 if TYPE_CHECKING:
     from lth_pipeline.lottery.models import Model
@@ -95,11 +95,6 @@ def _with_signs(fresh: Tensors, ticket: Tensors, mask: Tensors) -> Tensors:
 
 
 def _merged(chain: Chain, own: Tensors, source: Tensors) -> Tensors:
-    """The source's tensors where it has them in the same shape and their layer is carried over, else one's own."""
-    fresh = {layer.name for layer in chain.model(1).layers} - set(chain.carried())
-    return {
-        name: source[name].clone()
-        if name in source and source[name].shape == tensor.shape and not belongs_to(name, fresh)
-        else tensor.clone()
-        for name, tensor in own.items()
-    }
+    """The source's tensors of the layers that are carried over, and of the batch norms after them; else one's own."""
+    taken = with_norms(chain.model(1), chain.carried())
+    return {name: (source[name] if name.rsplit(".", 1)[0] in taken else tensor).clone() for name, tensor in own.items()}

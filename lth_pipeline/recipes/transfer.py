@@ -22,6 +22,8 @@ def fresh(source: Model, target: Model) -> tuple[Layer, ...]:
     return tuple(layer for layer in target.layers if layer.name not in taken)
 
 
-def belongs_to(tensor: str, layers: Iterable[str]) -> bool:
-    """Whether a tensor, such as fc1.bias, is of one of `layers`."""
-    return tensor.rsplit(".", 1)[0] in layers
+def with_norms(model: Model, layers: Iterable[str]) -> set[str]:
+    """`layers` and the batch norms after them, which go the same way. Every layer without a bias has one, in order."""
+    normed = [layer.name for layer in model.layers if not layer.bias]
+    after = {layer: norm.name for layer, norm in zip(normed, model.norms, strict=True)}
+    return {name for layer in layers for name in (layer, after.get(layer, layer))}

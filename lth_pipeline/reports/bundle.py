@@ -10,7 +10,7 @@ import pandas as pd
 from lth_pipeline.experiments import Experiment
 from lth_pipeline.experiments.arms import ARMS
 from lth_pipeline.experiments.flat import described
-from lth_pipeline.reports.drawing import png
+from lth_pipeline.reports.drawing import QUICK, png
 from lth_pipeline.reports.figures import accuracy_by_density, early_stop_by_density
 from lth_pipeline.reports.mask_distance import mask_distances
 from lth_pipeline.reports.report import report
@@ -45,8 +45,8 @@ def results_files(
     if followed:
         first = followed[0]
         head = f"{experiment.name} · replicate {first.replicate}"
-        said = notes(frame[frame["replicate"] == first.replicate], short=True)
-        drawn = mask_distances(first.iterations, first.distances, first.settled, head, said)
+        quick = [QUICK] if (frame["protocol"] == "quick").any() else []  # draws and controls are not in this picture
+        drawn = mask_distances(first.iterations, first.distances, first.settled, head, quick)
         extra = {"mask_distance.png": png(drawn)}
     pictures = [(drawn, f"Distances between the masks on the way of {head}.")] if followed else []
     return {

@@ -100,4 +100,4 @@ def _table(head: list[str], rows: Iterable[list]) -> str:
 
 def percent(mean: float, sd: float, sign: str = "") -> str:
     """ "97.31 ± 0.20"; without the spread where there is none."""
-    return f"{100 * mean:{sign}.2f}" + ("" if pd.isna(sd) else f" ± {100 * sd:.2f}")
+    return f"{100 * mean:{sign}z.2f}" + ("" if pd.isna(sd) else f" ± {100 * sd:.2f}")

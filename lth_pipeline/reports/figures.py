@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
+CROWDED = 5  # from so many arms on, the legend stands beside the curves
+BESIDE = 1.85  # inches for it
+
+
 def accuracy_by_density(frame: pd.DataFrame, title: str, at: str = "early_stop") -> Figure:
     """Test accuracy (%) against density. at: "early_stop" or "end"."""
     label = "test accuracy at early stop, %" if at == "early_stop" else "test accuracy at the end, %"
@@ -26,7 +30,8 @@ def early_stop_by_density(frame: pd.DataFrame, title: str) -> Figure:
 
 
 def _by_density(frame: pd.DataFrame, column: str, scale: float, label: str, title: str) -> Figure:
-    drawn, axes = figure(6.4, 3.9, title)
+    beside = frame["arm"].nunique() >= CROWDED
+    drawn, axes = figure(6.15 + BESIDE, 3.9, title, right=BESIDE) if beside else figure(6.4, 3.9, title)
     mark(drawn, notes(frame, short=True))
     frame = averaged(frame)
     if frame.empty:
@@ -62,11 +67,14 @@ def _by_density(frame: pd.DataFrame, column: str, scale: float, label: str, titl
     _density_axis(axes, sorted(rounds.groupby("round")["density"].mean(), reverse=True))
     axes.set_ylabel(label, fontsize=9)
     spread = "band: least to greatest" if replicates > 1 else "one replicate, no spread"
+    gap = "\n" if beside else " "
+    place = {"loc": "upper left", "bbox_to_anchor": (1.01, 1.0), "borderaxespad": 0, "alignment": "left"}
     axes.legend(
         fontsize=8,
         frameon=False,
-        title=f"mean of n = {replicates}; {spread}" if replicates > 1 else spread,
+        title=f"mean of n = {replicates};{gap}{spread}" if replicates > 1 else spread,
         title_fontsize=7,
+        **(place if beside else {}),
     )
     return drawn
 

@@ -11,6 +11,11 @@ from lth_pipeline.reports.drawing import FAINT, figure, mark
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+CROWDED = 4  # from so many arms on, the legend stands beside the curves
+BESIDE = 1.5  # inches for it
+LEAST_SPAN = 12  # points of test accuracy that are always in the picture
+FURTHER = {"linewidth": 0.7, "alpha": 0.55}  # of the second draw of an arm, and those after it
+
 Rows = Sequence[Mapping[str, float]]
 
 
@@ -18,9 +23,10 @@ def learning_curve(curves: Sequence[tuple[str, Rows, int]], title: str, notes: S
     """Validation loss (broken, left axis) and test accuracy (full, right axis) by iteration.
 
     curves: (arm, rows, early-stop iteration), the least validation loss, which a vertical line marks; an arm may be
-    there several times. notes: said in the picture.
+    there several times, once for each draw. notes: said in the picture.
     """
-    drawn, losses = figure(4.6, 2.4, title, right=0.64)
+    beside = len({arm for arm, _, _ in curves}) >= CROWDED
+    drawn, losses = figure(5.4 + BESIDE, 3.0, title, right=0.64 + BESIDE) if beside else figure(4.6, 2.4, title, 0.64)
     mark(drawn, notes)
     accuracies = losses.twinx()
     accuracies.spines[["top", "left"]].set_visible(False)
@@ -29,23 +35,37 @@ def learning_curve(curves: Sequence[tuple[str, Rows, int]], title: str, notes: S
     for arm, rows, early_stop in curves:
         iterations = [row["iteration"] for row in rows]
         colour = ARMS[arm].colour
-        losses.plot(iterations, [row["validation_loss"] for row in rows], "--", color=colour, linewidth=0.9)
-        label = None if arm in named else ARMS[arm].title
+        first = arm not in named
         named.add(arm)
-        accuracies.plot(
-            iterations, [100 * row["test_accuracy"] for row in rows], color=colour, linewidth=1.4, label=label
+        broken, full = (
+            ({"linewidth": 0.9}, {"linewidth": 1.4, "label": ARMS[arm].title}) if first else (FURTHER, FURTHER)
         )
-        losses.axvline(early_stop, color=colour, linewidth=0.7, linestyle=":")
+        losses.plot(iterations, [row["validation_loss"] for row in rows], "--", color=colour, **broken)
+        accuracies.plot(iterations, [100 * row["test_accuracy"] for row in rows], color=colour, **full)
+        losses.axvline(early_stop, color=colour, linewidth=0.7, linestyle=":", alpha=1.0 if first else 0.55)
     losses.set_yscale("log")
     losses.yaxis.set_major_formatter("{x:g}")  # plain: setting "10⁻¹" as mathematics takes a third of the drawing
     losses.yaxis.set_minor_formatter("")
     losses.set_xlabel("iteration", fontsize=8)
     losses.set_ylabel("validation loss (- -)", fontsize=8, color=FAINT)
     accuracies.set_ylabel("test accuracy, %", fontsize=8)
-    best = max(100 * row["test_accuracy"] for _, rows, _ in curves for row in rows)
-    accuracies.set_ylim(max(0.0, best - 12), min(100.5, best + 1.5))
-    accuracies.legend(fontsize=7, loc="center right", frameon=False)
+    accuracies.set_ylim(*_limits([[100 * row["test_accuracy"] for row in rows] for _, rows, _ in curves]))
+    if beside:
+        inches = losses.get_position().width * drawn.get_figwidth()
+        accuracies.legend(
+            fontsize=7, loc="upper left", bbox_to_anchor=(1 + 0.6 / inches, 1.0), borderaxespad=0, frameon=False
+        )
+    else:
+        accuracies.legend(fontsize=7, loc="center right", framealpha=0.7, edgecolor="none")
     return drawn
+
+
+def _limits(accuracies: Sequence[Sequence[float]]) -> tuple[float, float]:
+    """Of the axis: every curve's end is inside; its first iterations, far below, may not be."""
+    best = max(max(values) for values in accuracies)
+    lowest = min(values[-1] for values in accuracies)
+    low = min(best - LEAST_SPAN, lowest - 0.1 * (best - lowest) - 1)
+    return max(0.0, low), min(100.5, best + 1.5)
 
 
 def curve_csv(rows: Rows) -> str:

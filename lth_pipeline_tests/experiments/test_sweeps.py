@@ -157,6 +157,9 @@ def test_a_branch_can_have_a_matrix(tmp_path):
         ("training: {batch_size: 3, iterations: 100}", "write training.batch_size: […]"),
         ("seed: {Big: 1, small: 2}", "matrix.seed.Big: a label is of lower-case letters"),
         ("pruning.rates: [{fc: 0.1}, {fc: 0.2}]", "cannot be named by its value; give labels"),
+        ('"pruning.layer_rates.fc*": [0.1, 0.2]', "vary pruning.layer_rates as a whole, by labels: "),
+        ("pruning.layer_rates.stage1.block1.conv1: [0.1, 0.2]", "vary pruning.layer_rates as a whole, by labels: "),
+        ("pruning.layer_rates: {fc1: 0.1, fc2: 0.2}", "matrix.pruning.layer_rates.fc1 = 0.1: must be a mapping"),
         ("seed: [1, 1]", "matrix.seed: two values are called seed_1"),
         ("training.clip_norm: [1, 1.0]", "two values are called clip_norm_1"),
         ("seed: {a: 1, b: 1}", "mine_a and mine_b are the same experiment"),
@@ -192,6 +195,16 @@ def test_what_belongs_to_the_card_is_not_varied(tmp_path, field):
 @pytest.mark.parametrize("text", ["matrix: 3\n", "matrix: {}\n", "matrix: [seed]\n"])
 def test_a_matrix_is_a_mapping_of_something(tmp_path, text):
     assert f", line {line_of(GOOD + text, 'matrix')}: matrix" in refusal(tmp_path, mine=GOOD + text)
+
+
+def test_the_rates_of_layers_are_varied_by_labels(tmp_path):
+    text = matrix("pruning.layer_rates: {low: {fc1: 0.1}, high: {fc2: 0.3}, kind: null}")
+    cards = load(tmp_path, mine=text)
+    assert [cards[name].pruning.layer_rates for name in names(cards)] == [{"fc1": 0.1}, {"fc2": 0.3}, None]
+
+
+def test_a_name_that_is_too_long_is_told_so(tmp_path):
+    assert "has 64 characters before its ending, at most 63" in refusal(tmp_path, **{"x" * 64: GOOD})
 
 
 def test_a_fault_is_told_with_the_line_of_the_entry_that_made_it(tmp_path):

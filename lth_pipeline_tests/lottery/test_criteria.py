@@ -60,7 +60,7 @@ def test_the_criteria_stand_in_their_order_and_say_what_they_read():
     ]
     assert all(criterion.reads <= {"trained", "initial", "examples", "draws"} for criterion in CRITERIA.values())
     norms = {name for name, criterion in CRITERIA.items() if criterion.of_unit == "norm"}
-    assert norms == {"magnitude", "movement", "initial_magnitude", "random"}
+    assert norms == {"magnitude", "movement", "initial_magnitude"}
     assert {name: c.steps for name, c in CRITERIA.items() if c.steps != 1} == {"synflow": 100}
 
 

@@ -295,5 +295,5 @@ def test_what_it_does_not_know_is_refused():
         prune(mask, values, {"w": 1}, steps=0)
     with pytest.raises(ValueError, match="of weights or units, not of 'rows'"):
         prune(mask, values, {"w": 1}, structure="rows")
-    with pytest.raises(ValueError, match="a norm or a sum, not 'mean'"):
+    with pytest.raises(ValueError, match="a norm, a sum or a draw, not 'mean'"):
         prune(mask, values, {"w": 1}, structure="units", of_unit="mean")

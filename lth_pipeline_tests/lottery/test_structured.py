@@ -169,3 +169,13 @@ def test_every_criterion_prunes_units(criterion):
     pruned = prune(small.half_mask(), score, {"fc1.weight": 4, "fc2.weight": 2}, steps=2, **how)
     assert [int(units.alive(alive).sum()) for alive in pruned.values()] == [4, 2, 3]
     assert_kept_units_are_whole(pruned, small.half_mask())
+
+
+def test_by_lot_every_unit_has_the_same_chance():
+    """Were a unit's score the mean of its weights' draws, units of narrow layers would win."""
+    mask = {"narrow": torch.ones(200, 4, dtype=torch.bool), "wide": torch.ones(200, 400, dtype=torch.bool)}
+    how = {"structure": "units", "of_unit": CRITERIA["random"].of_unit}
+    for keep in (40, 200, 360):
+        pruned = prune(mask, lambda alive: scores("random", alive, draws=generator(3)), {"": keep}, list(mask), **how)
+        narrow = int(pruned["narrow"].any(1).sum())
+        assert abs(narrow - keep / 2) < 4 * (keep / 4 * (1 - keep / 400)) ** 0.5  # four standard deviations

@@ -28,6 +28,8 @@ FAST = {
 SCOPES, STRUCTURES, MODES = ("layerwise", "global"), ("weights", "units"), ("iterative", "one_shot")
 WAYS = list(product(CRITERIA, SCOPES, STRUCTURES, MODES, REWINDINGS))
 ROUNDS = 2
+#: of a training that ends at the rewind point of weights_at_3
+SHORT = {"iterations": 3, "evaluate_every": 3, "schedule": None, "step_at": None}
 
 
 def named(way) -> str:
@@ -48,7 +50,7 @@ def card_of(criterion, scope, structure, mode, rewinding, **others):
 
 @pytest.fixture(scope="module")
 def cards(tmp_path_factory):
-    return load(tmp_path_factory.mktemp("cards"), **{named(way): card_of(*way) for way in WAYS})
+    return load(tmp_path_factory.mktemp("cards"), short=card(training=SHORT), **{named(w): card_of(*w) for w in WAYS})
 
 
 @pytest.fixture(scope="module")
@@ -57,12 +59,15 @@ def workshop(tmp_path_factory):
     return workshop_in(tmp_path_factory.mktemp("store"))
 
 
-def gone_on_from(made: Made, round: int, rewinding: str):
-    """The weights that the ticket of `round` must have, found without asking the chain."""
+def gone_on_from(made: Made, round: int, rewinding: str, short: str = "short"):
+    """The weights that the ticket of `round` must have, found without asking the chain.
+
+    short: the same experiment but for its trainings, which end at the rewind point.
+    """
     if rewinding == "weights_at_0":
         return made.weights(Step("initial_weights"))
     if rewinding == "weights_at_3":
-        return made.weights(Step("rewind_weights", iteration=3))
+        return Made(made.workshop, made.chain.other(short)).weights(Step("trained", 0, "dense"))
     one_shot = made.chain.owner(round).pruning.mode == "one_shot"
     last = Step("trained", 0, "dense") if one_shot or round == 1 else Step("trained", round - 1, "ticket")
     return made.weights(last)

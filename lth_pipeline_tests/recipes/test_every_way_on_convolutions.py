@@ -6,7 +6,7 @@ from lth_pipeline.lottery.pruning.criteria import CRITERIA
 from lth_pipeline.recipes import Step
 from lth_pipeline_tests.recipes.invariants import hold
 from lth_pipeline_tests.recipes.making import ARMS, card, load, made, workshop_in
-from lth_pipeline_tests.recipes.test_every_way import FAST, MODES, REWINDINGS, SCOPES, STRUCTURES, gone_on_from
+from lth_pipeline_tests.recipes.test_every_way import FAST, MODES, REWINDINGS, SCOPES, SHORT, STRUCTURES, gone_on_from
 
 NETWORKS = {
     "conv2": ({"name": "conv2"}, {"conv": 0.3, "fc": 0.3}),
@@ -38,11 +38,14 @@ def cards(tmp_path_factory):
         network, criterion, scope, structure, mode, rewinding = way
         model, rates = NETWORKS[network]
         if structure == "units":
-            rate = 0.03 if scope == "global" else 0.15  # so few that no layer of four filters goes whole
-            rates = {kind: rate for kind in rates if kind != "fc" or network == "conv2"}
+            few = 0.03 if scope == "global" else 0.15  # so few that no layer of four filters goes whole
+            rates = {kind: few for kind in rates if kind != "fc" or network == "conv2"}
+        same = {"model": {**model, "widths": None, "initialisation": "kaiming_normal"}}
+        rate = {"learning_rate": 0.01}
+        texts[f"short_{network}"] = card(**same, training={**rate, **SHORT}, pruning={"rates": {"fc": None, **rates}})
         texts[named(way)] = card(
-            model={**model, "widths": None, "initialisation": "kaiming_normal"},
-            training={"learning_rate": 0.01},
+            **same,
+            training=rate,
             pruning={
                 "criterion": criterion,
                 "scope": scope,
@@ -68,7 +71,7 @@ def test_the_invariants_hold(way, cards, workshop):
     chain, rewinding = made(workshop, cards, named(way)), way[-1]
     rounds = (1, 2) if way[0] == "resnet" else (1,)
     for round in rounds:
-        hold(chain, round, gone_on_from(chain, round, rewinding), REWINDINGS[rewinding][1])
+        hold(chain, round, gone_on_from(chain, round, rewinding, f"short_{way[0]}"), REWINDINGS[rewinding][1])
 
 
 def test_the_selection_has_everything():

@@ -21,7 +21,7 @@ PINNED = {
     ("lenet_mnist", Step("trained", 20, "ticket")): "c6fc8941c60f4fc8ad655507326b48c58ba50745",
     ("lenet_fashion", Step("trained", 0, "dense")): "f9893e12a89ecc565b5e4cdc8defbacf1c6ce6bd",
     ("criteria_mnist_snip", Step("mask", 2)): "5f28f9c4e1d7192d109a290841aa9ae4cbc199fd",
-    ("criteria_mnist_random", Step("mask", 1)): "bbb0cdc96f659d74c7fc70bdefa9a204d1a5dbc3",
+    ("criteria_mnist_random", Step("mask", 1)): "c0f73566bc2182593bdc9075e39ce9b450340d4f",
     ("criteria_mnist_synflow", Step("mask", 1)): "713c93e7921c4a8bd3e196a4cba7c76a196be3bd",
     ("criteria_mnist_movement", Step("mask", 3)): "7ff314ddffce98a5c4b2805cefa4b0ddfc2593e7",
     ("lenet_mnist_one_shot", Step("mask", 5)): "2585a3472723a93af06d4679561330b74008a506",
@@ -31,7 +31,7 @@ PINNED = {
     ("resnet20_rewinding_learning_rate", Step("trained", 2, "ticket")): "84e7d7a795814f90e04756611a3843921699698d",
     ("fashion_from_mnist", Step("mask", 1)): "ce591368ffcb4c78b3eb93a4d3d1b36190f5bcc5",
     ("fashion_from_mnist", Step("transferred_weights")): "24d596efe32644f0488ac8c1ea005ebc66d5a0e9",
-    ("early_bird_mnist", Step("trained", 0, "dense")): "640867e39d843a951175843241ed5c4b78f9c5e3",
+    ("early_bird_mnist", Step("trained", 0, "dense")): "4e2d64382796762c2b02c78ab722be558ca1f8b3",
     ("early_bird_mnist", Step("mask", 1)): "9d2cdffbd29cbb97317522dd5f183874b8646d78",
 }
 

@@ -104,7 +104,9 @@ def test_a_residual_network_with_another_head_and_another_first_layer(tmp_path):
     assert facts["fresh_layers"] == ["conv1", "output"]
     assert mask["output.weight"].shape == (100, 16) and mask["output.weight"].all() and mask["conv1.weight"].all()
     own, theirs = taker.weights(INITIAL), source.weights(Step("rewind_weights", iteration=3))
-    for fresh in ("output.weight", "output.bias", "conv1.weight"):
+    after = [name for name in own if name.startswith("norm1.")]  # the batch norm of the fresh convolution goes with it
+    assert len(after) == 4 and not own["norm1.running_mean"].any() and theirs["norm1.running_mean"].any()
+    for fresh in ("output.weight", "output.bias", "conv1.weight", *after):
         assert ticket[fresh].equal(own[fresh])
     carried = [name for name in theirs if name.startswith("stage")]
     for name in carried:  # convolutions, and batch norm: what is learned, and statistics

@@ -3,6 +3,7 @@
 import html
 import math
 import re
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
@@ -10,6 +11,8 @@ import pytest
 from lth_pipeline.experiments.arms import ARMS
 from lth_pipeline.recipes import load_cards
 from lth_pipeline.reports import bundle
+from lth_pipeline.reports.comparison_page import percent
+from lth_pipeline.reports.drawing import QUICK
 from lth_pipeline.reports.figures import accuracy_by_density, early_stop_by_density
 from lth_pipeline.reports.learning_curve import curve_csv, learning_curve
 from lth_pipeline.reports.report import sentence
@@ -132,6 +135,54 @@ def test_a_learning_curve_marks_its_early_stop():
     assert len(accuracies.get_legend().texts) == 1  # two draws of an arm have one name
     assert list(accuracies.lines[0].get_ydata()) == [90.0] * 3
     assert curve_csv(curve).splitlines()[:2] == ["iteration,train_loss,validation_loss,test_accuracy", "0,,1.0,0.9"]
+
+
+def test_many_curves_have_their_legend_beside_them_and_end_inside():
+    def ending(accuracy: float) -> list[dict]:
+        return [{"iteration": i, "validation_loss": 0.3, "test_accuracy": accuracy * i / 20} for i in (0, 10, 20)]
+
+    arms = ("reinit", "random_mask", "random_mask", "shuffled_mask", "dense_small")
+    drawn = learning_curve([(arm, ending(0.98 - 0.1 * k), 20) for k, arm in enumerate(arms)], "t")
+    drawn.canvas.draw()
+    _, accuracies = drawn.axes
+    low, high = accuracies.get_ylim()
+    assert all(low < line.get_ydata()[-1] < high for line in accuracies.lines)
+    legend = accuracies.get_legend().get_window_extent()
+    assert legend.x0 > accuracies.get_tightbbox(bbox_extra_artists=[]).x1 and legend.x1 < drawn.bbox.x1
+    assert [text.get_text() for text in accuracies.get_legend().texts] == [
+        ARMS[arm].title for arm in dict.fromkeys(arms)
+    ]
+    first, second = accuracies.lines[1:3]
+    assert first.get_color() == second.get_color() and first.get_linewidth() > second.get_linewidth()
+
+
+def test_of_many_arms_the_legend_stands_beside_the_figure(frame):
+    more = [frame[frame["arm"] == "reinit"].assign(arm=arm) for arm in ("random_mask", "dense_small")]
+    drawn = accuracy_by_density(pd.concat([frame, *more], ignore_index=True), "t")
+    drawn.canvas.draw()
+    (axes,) = drawn.axes
+    legend = axes.get_legend().get_window_extent()
+    assert legend.x0 > axes.bbox.x1 and legend.x1 < drawn.bbox.x1
+
+
+def test_the_picture_of_one_dense_training_says_nothing_of_draws(frame, monkeypatch):
+    said = []
+    monkeypatch.setattr(
+        bundle, "mask_distances", lambda *given: said.append(given[-1]) or accuracy_by_density(frame, "")
+    )
+    followed = [SimpleNamespace(replicate=0, iterations=[1], distances=[[0.0]], settled=None)]
+    drawn = pd.concat([frame, frame[frame["arm"] == "reinit"].assign(draw=1)], ignore_index=True)
+    for table in (drawn, drawn.assign(protocol="quick")):
+        bundle.results_files(load_cards([])["digits"], "a set", table, (), followed)
+    assert said == [[], [QUICK]]
+
+
+def test_a_difference_of_nothing_is_not_below_zero(frame):
+    tiny = frame.copy()
+    tiny.loc[tiny["arm"] != "dense", "test_accuracy_at_end"] = 0.9
+    tiny.loc[tiny["arm"] == "reinit", "test_accuracy_at_end"] += 1e-9
+    assert "ends +0.00 ± 0.00 percentage" in sentence(tiny, "reinit")
+    assert percent(-1e-9, float("nan"), "+") == "+0.00" and percent(-1e-9, float("nan")) == "0.00"
 
 
 def test_a_quick_run_says_so_in_every_figure_and_table(frame):

@@ -120,7 +120,7 @@ class Experiment(Settings):
     def _check_early(self) -> None:
         if self.early_bird and not self.find_early:
             raise FieldFault("early_bird", self.early_bird.model_dump(), "has no effect without find_early: true")
-        if not self.find_early:
+        if not self.find_early or self.branch_of:  # the dense training of a branch is its parent's
             return
         if self.pruning.criterion not in FOLLOWED:
             expected = f"needs a criterion that looks at trained weights alone ({', '.join(FOLLOWED)})"

@@ -22,8 +22,6 @@ from lth_pipeline.experiments.settings.base import (
 BY_EXAMPLES = ("snip", "grasp", "gradient_magnitude")
 #: criteria that may be worked out again several times in a round, each time on what is left
 STEPWISE = ("snip", "grasp", "synflow")
-#: criteria that need no trained network: what they rank is the initialisation, or chance
-BEFORE_TRAINING = ("initial_magnitude", "random", "snip", "grasp", "synflow")
 
 Density = Annotated[Number, Field(gt=0, lt=1)]
 Names = Annotated[tuple[str, ...], BeforeValidator(sequence), AfterValidator(distinct)]
@@ -51,8 +49,8 @@ class PruningSettings(Settings):
     )
     structure: Literal["weights", "units"] = setting(
         "weights",
-        description="prune single weights, or whole units and channels by the norm of their weights",
-        source="Li et al. 2017",
+        description="prune single weights, or whole units and channels by the L2 norm of their weights",
+        source="Li et al. 2017, §3.1, by the L1 norm",
     )
     mode: Literal["iterative", "one_shot"] = setting(
         "iterative",
@@ -87,7 +85,7 @@ class PruningSettings(Settings):
     )
     examples: Count | None = setting(
         None,
-        description="snip, grasp, gradient_magnitude: training examples to look at; left out: ten for each class",
+        description="snip, grasp, gradient_magnitude: training examples, as many of each class; left out: ten of each",
         source="Wang et al. 2020, §5; Frankle et al. 2021, §3: ten for each class",
     )
     steps: Count | None = setting(

@@ -15,7 +15,7 @@ class Criterion:
     about: str  # one phrase
     source: str  # paper, section
     reads: frozenset[str]  # of "trained" and "initial" weights, "examples" of the training part, "draws"
-    of_unit: str  # how the scores of a unit's weights become the unit's: their L2 "norm" or their "sum"
+    of_unit: str  # how the scores of a unit's weights become the unit's: their L2 "norm", their "sum", or one "draw"
     steps: int = 1  # pruning steps in a round where the card says nothing
 
 
@@ -49,7 +49,7 @@ CRITERIA: dict[str, Criterion] = {
         "weights stay by lot",
         "Frankle et al. 2021 (2009.08576), §3",
         frozenset({"draws"}),
-        "norm",
+        "draw",
     ),
     "snip": Criterion(
         "the initial weights that the loss is most sensitive to stay: |w_0 · g|",

@@ -20,7 +20,8 @@ def scores(values: torch.Tensor, mask: torch.Tensor, how: str) -> torch.Tensor:
 
     "norm" is their L2 norm over the root of the unit's fan-in, "sum" their sum over the fan-in: root mean square and
     mean, so that units of layers with few and with many inputs compare in one ranking. The fan-in is all of it, pruned
-    weights count as zeros; within a layer it is the same for all units and changes no order.
+    weights count as zeros; within a layer it is the same for all units and changes no order. "draw" is the score of its
+    first surviving weight: a mean of draws would leave no unit of many weights a chance, or all of them.
     """
     survivors = torch.where(_rows(mask), _rows(values).double(), 0.0)
     match how:
@@ -28,7 +29,9 @@ def scores(values: torch.Tensor, mask: torch.Tensor, how: str) -> torch.Tensor:
             return survivors.square().mean(1).sqrt()
         case "sum":
             return survivors.mean(1)
-    raise ValueError(f"a unit's score is a norm or a sum, not {how!r}")
+        case "draw":
+            return survivors.gather(1, _rows(mask).int().argmax(1, keepdim=True)).squeeze(1)
+    raise ValueError(f"a unit's score is a norm, a sum or a draw, not {how!r}")
 
 
 def _rows(tensor: torch.Tensor) -> torch.Tensor:

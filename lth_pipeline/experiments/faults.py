@@ -22,7 +22,7 @@ def fault_of(entry: dict[str, Any], file: str) -> Fault:
     if field == "name":
         expected = f"the file's name {file!r} must be lower-case letters, digits and _, and begin with a letter"
         if len(str(value)) > LONGEST:
-            expected = f"the file's name {file!r} has {len(value)} characters before its ending, at most {LONGEST}"
+            expected += f", and have at most {LONGEST} characters before its ending; it has {len(value)}"
         return Fault("", MISSING, expected)
     if kind == "invalid_key":
         return Fault(field, MISSING, "keys are words; write it in quotes if it is one")

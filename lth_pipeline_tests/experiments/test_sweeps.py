@@ -204,7 +204,7 @@ def test_the_rates_of_layers_are_varied_by_labels(tmp_path):
 
 
 def test_a_name_that_is_too_long_is_told_so(tmp_path):
-    assert "has 64 characters before its ending, at most 63" in refusal(tmp_path, **{"x" * 64: GOOD})
+    assert "at most 63 characters before its ending; it has 64" in refusal(tmp_path, **{"x" * 64: GOOD})
 
 
 def test_a_fault_is_told_with_the_line_of_the_entry_that_made_it(tmp_path):

@@ -61,7 +61,7 @@ def gathered(
     replicates = sorted({*range(card.replicates), *(replicate for replicate, _ in beyond)})
     rows = gather(workshop, (workshop.chain(cards, name, replicate) for replicate in replicates), beyond)
     inputs = [[row["replicate"], row["round"], row["arm"], row["data_version"]] for row in rows]
-    said = [card.quick, title_of(card.data), card.description]  # what figures, tables and the page say of all of it
+    said = [card.quick, title_of(card.data)]  # what figures and tables say of all of it
     said += [card.ticket_from.model_dump()] if card.ticket_from else []
     return rows, hashlib.sha256(json.dumps([CODE, inputs, said]).encode()).hexdigest()[:40]
 

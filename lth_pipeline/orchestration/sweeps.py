@@ -65,7 +65,7 @@ def gathered(
     cards: Mapping[str, Experiment], sweep: Sweep, workshop: Workshop, begun: Begun
 ) -> tuple[dict[str, list], str]:
     """({member: rows of its results}, recipe id): what the comparison is made of as the store stands."""
-    rows, made_of = {}, [sweep.about]
+    rows, made_of = {}, []
     for name in sweep.members:
         rows[name], recipe = results.gathered(cards, name, workshop, begun)
         card = cards[name]

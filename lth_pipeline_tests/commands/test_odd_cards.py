@@ -1,20 +1,31 @@
-"""Cards that are allowed and unusual, through `lth`, and what is said of those that are not."""
+"""Cards that are allowed and unusual, and what is said of those that are not."""
 
+from mlflow import MlflowClient
+
+from lth_pipeline.commands.common import workshop
+from lth_pipeline.home import find_home
+from lth_pipeline.orchestration.partitions import deepest_round
+from lth_pipeline.orchestration.status import read_records, replicate_status
+from lth_pipeline.recipes import load_cards
+from lth_pipeline_tests.orchestration.running import materialisations, materialise, opened
 from lth_pipeline_tests.places import SMALL_CARD
 
 TAKER = "based_on: source\nticket_from: {experiment: source, round: 1}\npruning: {rounds: 1}\n"
 
 
-def test_rates_by_pattern_reach_mlflow(place):
+def pruned_by(pruning: str) -> str:
+    """SMALL_CARD with another line in place of its pruning."""
+    start, end = SMALL_CARD.index("pruning:"), SMALL_CARD.index("arms:")
+    return f"{SMALL_CARD[:start]}{pruning}\n{SMALL_CARD[end:]}"
+
+
+def test_rates_by_pattern_reach_mlflow(inside):
     """A pattern is no name that MLflow takes for a parameter: all of them are one parameter, as JSON."""
     rates = "pruning: {scope: layerwise, rates: {fc: 0.4}, layer_rates: {'fc*': 0.3}, rounds: 1}"
-    place.card(
-        "small", SMALL_CARD.replace(SMALL_CARD[SMALL_CARD.index("pruning:") : SMALL_CARD.index("arms:")], rates + "\n")
-    )
-    place.lth("run", "small", "--replicates", "0")
-    from mlflow import MlflowClient
-
-    client = MlflowClient(tracking_uri=f"sqlite:///{place.folder}/mlflow/mlflow.db")
+    inside.card("small", pruned_by(rates))
+    with opened() as (definitions, instance):
+        assert materialise(definitions, instance, "small", 0).success
+    client = MlflowClient(tracking_uri=f"sqlite:///{inside.folder}/mlflow/mlflow.db")
     runs = client.search_runs([client.get_experiment_by_name("small").experiment_id], "tags.`lth.kind` = 'round'")
     assert {run.data.params["pruning.layer_rates"] for run in runs} == {'{"fc*": 0.3}'}
 
@@ -33,22 +44,24 @@ def test_a_ticket_of_images_that_were_not_read_keeps_no_other_from_being_shown(p
     assert "taker" in done.stdout and "digits" in done.stdout
 
 
-def test_what_takes_the_ticket_of_a_source_that_diverged_is_left_out_and_says_why(place):
-    place.card("source", SMALL_CARD.replace("learning_rate: 2e-3", "learning_rate: 1e30").replace("adam", "sgd"))
-    place.card("taker", TAKER + "training: {learning_rate: 0.1}\n")
-    done = place.lth("run", "taker", "--replicates", "0")
-    assert "taker" in done.stdout
-    status = place.lth("status", "taker", "--stale").stdout
-    assert "Nothing is stale" in status
-    again = place.lth("run", "taker", "--replicates", "0")
-    assert "up to date" in again.stdout  # what is left out is not tried for ever
-    assert "left out" in place.lth("status", "taker").stdout
+def test_what_takes_the_ticket_of_a_source_that_diverged_is_left_out_and_says_why(inside):
+    inside.card("source", SMALL_CARD.replace("learning_rate: 2e-3", "learning_rate: 1e30").replace("adam", "sgd"))
+    inside.card("taker", TAKER + "training: {learning_rate: 0.1}\n")
+    cards = load_cards([inside.folder / "experiments"])
+    with opened() as (definitions, instance):
+        result = materialise(definitions, instance, "taker", 0)
+        assert result.success and "r01_mask" not in materialisations(result)
+        says = [e.description for e in result.get_asset_check_evaluations() if e.asset_key.path == ["r01_mask"]]
+        assert says and all("the ticket is source's, where the training of round 0 (dense) diverged" in s for s in says)
+        shop, deepest = workshop(find_home()), deepest_round(cards)
+        found = replicate_status(shop.chain(cards, "taker", 0), shop, read_records(instance, deepest), 1, deepest)
+    assert {entry.asset for entry in found if entry.state == "left out"} == {
+        f"r01_{stage}" for stage in ("mask", "ticket", "trained", "control")
+    }
 
 
 def test_going_deeper_than_can_be_counted_is_refused_before_anything_runs(place):
-    where = "pruning: {scope: global, rates: {fc: 0.4}, rounds: 2}"
-    start, end = SMALL_CARD.index("pruning:"), SMALL_CARD.index("arms:")
-    place.card("source", SMALL_CARD[:start] + where + "\n" + SMALL_CARD[end:])
+    place.card("source", pruned_by("pruning: {scope: global, rates: {fc: 0.4}, rounds: 2}"))
     place.card("taker", TAKER + "model: {widths: [24, 12, 6]}\n")
     done = place.lth("run", "taker", "--through", "3", check=False)
     assert done.returncode and "cannot be counted" in done.stderr and "Traceback" not in done.stderr

@@ -1,13 +1,14 @@
 """Whatever stands in a card's file: an experiment, or a CardError. Never another exception."""
 
 import copy
+import shutil
 
 import pytest
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lth_pipeline.experiments import CardError, Experiment
+from lth_pipeline.experiments import CardError, Experiment, cards
 from lth_pipeline_tests.experiments.writing import GOOD, load
 
 #: what means something in YAML, so that random texts get past its scanner
@@ -97,8 +98,13 @@ def spoiled_cards(draw):
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """One for all examples of a property."""
-    return tmp_path_factory.mktemp("cards")
+    """One for all examples of a property, beside two built-in cards: to load all of them 600 times takes a minute."""
+    few = tmp_path_factory.mktemp("builtin")
+    for name in ("digits", "lenet_mnist"):
+        shutil.copy(cards.BUILTIN / f"{name}.yaml", few)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(cards, "BUILTIN", few)
+        yield tmp_path_factory.mktemp("cards")
 
 
 def loads_or_is_refused(folder, text: str) -> None:

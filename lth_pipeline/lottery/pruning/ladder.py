@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from fractions import Fraction
+from functools import cache
 from math import prod
 
 
@@ -22,6 +23,7 @@ def nearest(weights: Fraction) -> int:
     return round(weights)
 
 
+@cache
 def share_left(rate: float) -> Fraction:
     """What one round at `rate` leaves, exactly."""
     return 1 - Fraction(str(rate))

@@ -66,10 +66,26 @@ def gathered(
     return rows, hashlib.sha256(json.dumps([CODE, inputs, said]).encode()).hexdigest()[:40]
 
 
+def write(folder: Path, files: Mapping[str, bytes]) -> None:
+    """{file name: content} into `folder`, each wholly or not at all."""
+    from lth_pipeline.files import write_atomically
+
+    for file, content in files.items():
+        try:
+            write_atomically(folder / file, content)
+        except OSError as error:
+            raise Failure(f"{folder / file}: cannot be written ({error.strerror})", allow_retries=False) from error
+
+
+def run_tags(context: AssetExecutionContext, tracking: Tracking, recipe: str) -> dict[str, str]:
+    """What MLflow's run of results says of the Dagster run that made them."""
+    run_id = context.run.run_id
+    return {"lth.dagster_run": run_id, "lth.dagster_url": tracking.dagster_run_url(run_id), "lth.recipe": recipe}
+
+
 def _materialise(
     context, compute: Compute, tracking: Tracking, cards, deepest: int, reports: Path
 ) -> MaterializeResult:
-    from lth_pipeline.files import write_atomically
     from lth_pipeline.reports import bundle
     from lth_pipeline.reports.drawing import markdown_picture
     from lth_pipeline.reports.table import results_table
@@ -90,17 +106,8 @@ def _materialise(
     said = remarks(compute.workshop(), chains)
     files = bundle.results_files(experiment, title_of(experiment.data), frame, said, seen)
     folder = reports / name
-    for file, content in files.items():
-        try:
-            write_atomically(folder / file, content)
-        except OSError as error:
-            raise Failure(f"{folder / file}: cannot be written ({error.strerror})", allow_retries=False) from error
-    tags = {
-        "lth.dagster_run": context.run.run_id,
-        "lth.dagster_url": tracking.dagster_run_url(context.run.run_id),
-        "lth.recipe": recipe,
-    }
-    run_id = log_results(tracker, name, experiment.description, files, tags)
+    write(folder, files)
+    run_id = log_results(tracker, name, experiment.description, files, run_tags(context, tracking, recipe))
     version = hashlib.sha256(frame.drop(columns=["seconds", "mlflow_run_id"]).to_csv(index=False).encode()).hexdigest()
     return MaterializeResult(
         data_version=DataVersion(version),

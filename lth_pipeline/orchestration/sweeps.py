@@ -98,7 +98,6 @@ def state(
 
 
 def _materialise(context, compute: Compute, tracking: Tracking, cards, sweep: Sweep, reports: Path):
-    from lth_pipeline.files import write_atomically
     from lth_pipeline.reports import comparison_page as page
     from lth_pipeline.reports.drawing import markdown_picture
     from lth_pipeline.tracking.results import log_results, results_runs
@@ -111,15 +110,9 @@ def _materialise(context, compute: Compute, tracking: Tracking, cards, sweep: Sw
     compared = comparison(cards, sweep, rows, tracker)
     files = page.comparison_files(compared)
     folder = reports / sweep.name
-    for file, content in files.items():
-        try:
-            write_atomically(folder / file, content)
-        except OSError as error:
-            raise Failure(f"{folder / file}: cannot be written ({error.strerror})", allow_retries=False) from error
+    results.write(folder, files)
     tags = {
-        "lth.dagster_run": context.run.run_id,
-        "lth.dagster_url": tracking.dagster_run_url(context.run.run_id),
-        "lth.recipe": recipe,
+        **results.run_tags(context, tracking, recipe),
         # a tag each: MLflow cuts a long value without a word
         **{f"lth.results_of.{name}": run_id for name, run_id in results_runs(tracker, compared.members).items()},
     }

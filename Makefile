@@ -10,7 +10,7 @@ run: $(VENV)/.installed
 	@$(LTH) run digits
 
 test: $(VENV)/.installed-dev
-	@$(VENV)/bin/python -m pytest -n 3 --dist worksteal
+	@$(VENV)/bin/python -m pytest -n 2 --dist worksteal
 
 ui: $(VENV)/.installed
 	@$(LTH) ui

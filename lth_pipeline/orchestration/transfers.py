@@ -15,7 +15,6 @@ from lth_pipeline.home import find_home
 from lth_pipeline.orchestration.partitions import partition_key
 from lth_pipeline.orchestration.stages import Stage, asset_name
 from lth_pipeline.recipes import Chain, Step, Workshop
-from lth_pipeline.recipes.transfer import fresh
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -62,8 +61,7 @@ def _with_weights(chain: Chain) -> bool:
 
 
 def _fresh(chain: Chain) -> list[str]:
-    origin = chain.owner(1).ticket_from
-    return [layer.name for layer in fresh(chain.other(origin.experiment).model(origin.round), chain.model(1))]
+    return [layer.name for layer in chain.fresh()]
 
 
 def tags(tracker: Tracker, chain: Chain, workshop: Workshop, step: Step) -> dict[str, str]:

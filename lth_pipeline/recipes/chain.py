@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from lth_pipeline.experiments import Experiment
 from lth_pipeline.lottery.data import DataDirs, Facts
 from lth_pipeline.lottery.errors import PruningError
-from lth_pipeline.lottery.models import Model
+from lth_pipeline.lottery.models import Layer, Model
 from lth_pipeline.lottery.pruning.criteria import CRITERIA
 from lth_pipeline.recipes import identity
 from lth_pipeline.recipes.facts import facts_of, known_facts
@@ -229,6 +229,11 @@ class Chain:
         """The layers whose mask, and weights, come from another experiment."""
         origin = self.owner(1).ticket_from
         return carried(self.other(origin.experiment).model(origin.round), self.model(1))
+
+    def fresh(self) -> tuple[Layer, ...]:
+        """The other layers, which take nothing over: they start whole, on weights of their own."""
+        taken = self.carried()
+        return tuple(layer for layer in self.model(1).layers if layer.name not in taken)
 
     def facts(self, round: int) -> Facts:
         """Of the data of `round`."""

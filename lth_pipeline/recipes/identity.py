@@ -65,9 +65,8 @@ def examples_of(chain: Chain, round: int) -> int:
 
 def _mask(chain: Chain, step: Step) -> dict[str, Any]:
     if chain.takes_ticket(step.round):
-        taken = chain.carried()
-        new = {layer.name: list(layer.shape) for layer in chain.model(1).layers if layer.name not in taken}
-        return {"carried": list(taken), **({"fresh": new} if new else {})}
+        new = {layer.name: list(layer.shape) for layer in chain.fresh()}
+        return {"carried": list(chain.carried()), **({"fresh": new} if new else {})}
     pruning, rung = chain.owner(step.round).pruning, chain.rung(step.round)
     reads = CRITERIA[pruning.criterion].reads
     found: dict[str, Any] = {"keep": dict(rung.keep), **({"ranked": list(rung.ranked)} if rung.ranked else {})}

@@ -104,9 +104,8 @@ def taken_mask(chain: Chain, source: Tensors) -> Made:
         layer.weight: source[layer.weight].clone() if layer.name in taken else torch.ones(layer.shape, dtype=torch.bool)
         for layer in chain.model(1).layers
     }
-    fresh = [layer.name for layer in chain.model(1).layers if layer.name not in taken]
     made, facts = _described(mask)
-    return made, {**facts, "fresh_layers": fresh}
+    return made, {**facts, "fresh_layers": [layer.name for layer in chain.fresh()]}
 
 
 def _trained(chain: Chain, step: Step, tensors: Tensors) -> Tensors:

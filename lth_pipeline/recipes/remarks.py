@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lth_pipeline.recipes.chain import Chain
-from lth_pipeline.recipes.transfer import fresh
 
 if TYPE_CHECKING:
     from lth_pipeline.recipes.workshop import Workshop
@@ -28,7 +27,7 @@ def taken_over(chain: Chain) -> str | None:
     origin = chain.owner(1).ticket_from
     if origin is None:
         return None
-    new = [layer.name for layer in fresh(chain.other(origin.experiment).model(origin.round), chain.model(1))]
+    new = [layer.name for layer in chain.fresh()]
     weights = "with the weights it was rewound to there" if origin.weights == "source" else "on weights of its own"
     layers = f"fresh and whole: {', '.join(new)}" if new else "every layer is taken over"
     return f"Round 1 is the ticket of {origin.experiment}, round {origin.round}, {weights}; {layers}."

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from lth_pipeline.lottery.models import Layer, Model
+from lth_pipeline.lottery.models import Model
 
 
 def carried(source: Model, target: Model) -> tuple[str, ...]:
@@ -14,12 +14,6 @@ def carried(source: Model, target: Model) -> tuple[str, ...]:
     """
     shapes = {layer.name: layer.shape for layer in source.layers}
     return tuple(layer.name for layer in target.layers if shapes.get(layer.name) == layer.shape)
-
-
-def fresh(source: Model, target: Model) -> tuple[Layer, ...]:
-    """The layers of `target` that take nothing over."""
-    taken = carried(source, target)
-    return tuple(layer for layer in target.layers if layer.name not in taken)
 
 
 def with_norms(model: Model, layers: Iterable[str]) -> set[str]:

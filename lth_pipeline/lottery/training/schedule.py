@@ -17,6 +17,8 @@ class Schedule:
     warmup: iterations over which the learning rate rises in a line from 0 (Frankle & Carbin 2019, §5).
     start: the rewind point: a ticket rewound to iteration k trains from k to `iterations`, its rate with it.
     patience: stop after so many evaluations without a lower validation loss.
+    precision: "float32"; "tf32" (products of float32 rounded to 10 bits of mantissa, on a GPU that can); "bfloat16"
+        (the forward pass in bfloat16 where torch's autocast says so; weights and optimiser stay float32).
     """
 
     optimiser: str  # "adam", "adamw" or "sgd"
@@ -36,6 +38,7 @@ class Schedule:
     patience: int | None = None
     augmentation: Augmentation | None = None
     start: int = 0
+    precision: str = "float32"
 
 
 def learning_rate(schedule: Schedule, done: int) -> float:

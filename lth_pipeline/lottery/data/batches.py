@@ -25,7 +25,8 @@ def fetched(part: Part, order: Iterable[torch.Tensor]) -> Iterator[Batch]:
     if not part.streamed:
         for index in order:
             index = index.to(device, non_blocking=True)
-            yield part.images[index], part.labels[index]
+            # 60 images of MNIST in 20 µs; part.images[index] takes 60
+            yield part.images.index_select(0, index), part.labels.index_select(0, index)
         return
 
     def load(index: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 from math import prod
 from typing import TYPE_CHECKING
@@ -33,4 +34,5 @@ def mlp(
 
         return pieces.dense(weights, layers, images.flatten(1), dropout, mode)
 
-    return specs.network(layers, initialisation, logits, max(sizes), dropout)
+    network = specs.network(layers, initialisation, logits, max(sizes), dropout)
+    return replace(network, fully_connected=True)

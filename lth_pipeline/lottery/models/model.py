@@ -69,6 +69,8 @@ class Model:
     initialise: torch.Generator -> {name: float32 tensor}, biases and batch norm included.
     logits: (weights, images float32 (N, *image shape), mode=EVALUATION) -> float32 (N, classes).
     widest: elements of the largest activation of one image; evaluation takes so many images at once that it fits.
+    fully_connected: `logits` are the layers one after the other on the flattened image, ReLU (and dropout) between
+        them, and nothing else: such a network can be stepped by hand (`lottery/training/by_hand.py`, `sparse.py`).
     """
 
     layers: tuple[Layer, ...]
@@ -77,6 +79,7 @@ class Model:
     norms: tuple[Norm, ...] = ()
     widest: int = 0
     dropout: float = 0.0
+    fully_connected: bool = False
 
     @property
     def prunable(self) -> int:

@@ -7,17 +7,15 @@ from dataclasses import dataclass, field
 from time import perf_counter
 
 import torch
-from torch.nn.functional import cross_entropy
 
 from lth_pipeline.lottery.data.augmentation import augmented
 from lth_pipeline.lottery.data.batches import fetched, ready
 from lth_pipeline.lottery.data.dataset import Data
 from lth_pipeline.lottery.models.model import Mode, Model, Tensors
 from lth_pipeline.lottery.randomness import generator
-from lth_pipeline.lottery.training import curve
-from lth_pipeline.lottery.training.distillation import Teacher, answers, distilled, moved
+from lth_pipeline.lottery.training import curve, ways
+from lth_pipeline.lottery.training.distillation import Teacher, moved
 from lth_pipeline.lottery.training.early_bird import EarlyBird
-from lth_pipeline.lottery.training.evaluation import evaluate
 from lth_pipeline.lottery.training.optimisers import (
     load_state_tensors,
     optimiser,
@@ -68,6 +66,7 @@ def train(
     on_step: Callable[[int, Tensors], None] | None = None,
     teacher: Teacher | None = None,
     follower: EarlyBird | None = None,
+    way: str | None = None,
 ) -> Trained:
     """Train `weights` under `mask` (None: dense) on `data`, on the device where `data` lies.
 
@@ -83,56 +82,50 @@ def train(
         resumed training needs no state of a generator.
     on_evaluation: called with each new row and a function that gives the state to resume from, to be called there
         and then.
-    on_step: called with the number of iterations done and the live weights, after every step.
+    on_step: called with the number of iterations done and the weights as they are, after every step.
     teacher: of a distillation: it answers the very batch that the network learns, and the loss is `distilled`'s;
         what is recorded as train_loss is what is minimised, the other losses are those of the labels alone.
     follower: sees the weights at each evaluation. It changes no bit of the training, which goes on to its end even
         where the mask has settled.
+    way: how a step is made, a key of `ways`; left out: the one that `ways.choose` takes.
     """
     started = perf_counter() - (resume.seconds if resume else 0.0)
     device = data.train.labels.device
     source = resume.weights if resume else weights
-    live = {name: source[name].detach().to(device, copy=True) for name in weights}
-    # What the optimiser moves. In one order always: the norm that clipping takes is a sum over tensors.
-    names = sorted(name for name in weights if name not in model.buffers)
-    learned = [live[name].requires_grad_() for name in names]
-    masked = [name for name in names if mask is not None and name in mask]
-    # All bits of a float32 where a weight survives, none where it is pruned. An "and" clears a pruned gradient even
-    # where it is NaN, in 23 µs for LeNet on a CPU: as fast as multiplying (23), twenty times a masked_fill (464).
-    keep = [mask[name].to(device, torch.int32).neg_() for name in masked]
-    stepping = optimiser(learned, schedule)
+    taken = {name: source[name].detach().to(device, copy=True) for name in weights}
+    mask = {name: alive.to(device) for name, alive in mask.items()} if mask is not None else None
+    teacher = moved(teacher, device) if teacher else None
+    network = ways.begin(way or ways.choose(model, mask, schedule, device), model, taken, mask, schedule, teacher)
+    stepping = optimiser(network.learned, schedule)
     if resume:
-        load_state_tensors(stepping, names, resume.optimiser)
+        load_state_tensors(stepping, network.names, resume.optimiser)
     if resume and follower:
         follower.restore(resume.follower)
-    teacher = moved(teacher, device) if teacher else None
     rows = list(resume.rows) if resume else []
     loss_sum, losses = torch.zeros((), dtype=torch.float64, device=device), 0
-
-    def clear_pruned_gradients() -> None:
-        for name, bits in zip(masked, keep, strict=True):
-            live[name].grad.view(torch.int32).bitwise_and_(bits)
 
     def elapsed() -> float:
         return perf_counter() - started
 
     def record(iteration: int) -> None:
         nonlocal losses
-        validation_loss, validation_accuracy = evaluate(model, live, data.validation)
-        test_loss, test_accuracy = evaluate(model, live, data.test)
+        validation_loss, validation_accuracy = network.evaluate(data.validation)
+        test_loss, test_accuracy = network.evaluate(data.test)
         train_loss = float(loss_sum) / losses if losses else float("nan")
         values = (iteration, train_loss, validation_loss, validation_accuracy, test_loss, test_accuracy)
         rows.append(dict(zip(curve.COLUMNS, values, strict=True)))
         loss_sum.zero_()
         losses = 0
         if follower:
-            follower.see(iteration, live)
+            follower.see(iteration, network.weights())
         if on_evaluation:
             on_evaluation(rows[-1], lambda: state(iteration))
 
     def state(iteration: int) -> State:
         seen = follower.state() if follower else {}
-        return State(iteration, _copy(live), state_tensors(stepping, names), list(rows), elapsed(), seen)
+        return State(
+            iteration, _copy(network.weights()), state_tensors(stepping, network.names), list(rows), elapsed(), seen
+        )
 
     def ended() -> bool:
         if curve.diverged_at(rows) is not None:
@@ -151,32 +144,25 @@ def train(
         if schedule.augmentation:
             pixels = augmented(pixels, schedule.augmentation, generator(seeds("augmentation", iteration)))
         mode = Mode(True, generator(seeds("dropout", iteration)) if model.dropout else None)
-        images = ready(data.train, pixels)
-        logits = model.logits(live, images, mode)
-        loss = cross_entropy(logits, labels, label_smoothing=schedule.label_smoothing)
-        if teacher:
-            loss = distilled(loss, logits, answers(teacher, images), teacher)
-        loss.backward()
-        clear_pruned_gradients()
+        loss = network.gradients(ready(data.train, pixels), labels, mode)
         if schedule.clip_norm is not None:
-            torch.nn.utils.clip_grad_norm_(learned, schedule.clip_norm)
-            clear_pruned_gradients()  # divided by a norm that is not finite, a zero becomes NaN
+            torch.nn.utils.clip_grad_norm_(network.learned, schedule.clip_norm)
+            network.clear()  # divided by a norm that is not finite, a zero becomes NaN
         if not constant:
             set_learning_rate(stepping, learning_rate(schedule, iteration - 1))
         stepping.step()
-        stepping.zero_grad()
-        loss_sum += loss.detach()
+        loss_sum += loss
         losses += 1
         if on_step:
-            on_step(iteration, live)
+            on_step(iteration, network.weights())
         if iteration % schedule.evaluate_every == 0 or iteration == last:
             record(iteration)
             if ended():
                 break
 
-    _, train_accuracy = evaluate(model, live, data.train)
+    _, train_accuracy = network.evaluate(data.train)
     iterations = int(rows[-1]["iteration"]) - schedule.start
-    return Trained(_copy(live), rows, train_accuracy, elapsed(), iterations, curve.diverged_at(rows))
+    return Trained(_copy(network.weights()), rows, train_accuracy, elapsed(), iterations, curve.diverged_at(rows))
 
 
 def _copy(live: Tensors) -> dict[str, torch.Tensor]:

@@ -28,6 +28,7 @@ class Home:
     dagster_ui: str  # LTH_DAGSTER_UI: for links
     mlflow_ui: str  # LTH_MLFLOW_UI: for links
     device: str  # LTH_DEVICE: auto, cpu, cuda:N
+    together: int  # LTH_TOGETHER: networks that train side by side, at most; 0: as `Workshop` chooses
     replicates: int  # LTH_REPLICATES: partitions are offered for at least so many
     memory: int  # LTH_MEMORY_GB, here in bytes: a larger set of own images is streamed from the cache
     deepest_round: int  # LTH_DEEPEST_ROUND: rounds have assets at least down to this one
@@ -60,6 +61,7 @@ def find_home() -> Home:
         dagster_ui=os.environ.get("LTH_DAGSTER_UI", "http://127.0.0.1:3000").rstrip("/"),
         mlflow_ui=os.environ.get("LTH_MLFLOW_UI", ui).rstrip("/"),
         device=_device(os.environ.get("LTH_DEVICE") or "auto"),
+        together=_number("LTH_TOGETHER"),
         replicates=_number("LTH_REPLICATES"),
         memory=_gigabytes("LTH_MEMORY_GB", 4.0),
         deepest_round=_number("LTH_DEEPEST_ROUND"),

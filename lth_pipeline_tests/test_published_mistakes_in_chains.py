@@ -14,6 +14,7 @@ from lth_pipeline.lottery.pruning import masks
 from lth_pipeline.lottery.training import train as training
 from lth_pipeline.recipes import Step, Store, pruning, steps
 from lth_pipeline.recipes import training as recipes_training
+from lth_pipeline.recipes.made import Made
 from lth_pipeline_tests.recipes.making import card, load, made, same, workshop_in
 from lth_pipeline_tests.test_published_mistakes import is_caught, passes
 
@@ -123,7 +124,7 @@ def it_is_shuffled(shuffled: dict, mask: dict) -> None:
 def shuffled_in_name_only(chain, step, mask):
     for tensor in mask.values():
         tensor = tensor.flatten()[torch.randperm(tensor.numel())].view_as(tensor)
-    return mask, {"counts": masks.counts(mask), "weights": 0, "density": 0.0}
+    return Made(mask, {"counts": masks.counts(mask), "weights": 0, "density": 0.0})
 
 
 @pytest.mark.parametrize("arm", ["shuffled_mask", "random_mask"])

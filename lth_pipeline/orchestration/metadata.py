@@ -17,6 +17,7 @@ def round_to(value: float, digits: int) -> float:
 
 
 def training_metadata(tracking: Tracking, chain: Chain, done: list[trainings.Trained]) -> dict[str, Any]:
+    from lth_pipeline.recipes.route import in_words
     from lth_pipeline.reports.drawing import markdown_picture
 
     if not done:
@@ -37,6 +38,7 @@ def training_metadata(tracking: Tracking, chain: Chain, done: list[trainings.Tra
                 if "diverged_at" in facts
                 else {}
             ),
+            f"{prefix}computed on": MetadataValue.text(in_words(trained.product.record["route"])),
             f"{prefix}seconds": MetadataValue.float(round_to(facts["seconds"], 3)),
             f"{prefix}iterations a second": MetadataValue.float(round_to(facts["iterations_per_second"], 1)),
             f"{prefix}MLflow run": MetadataValue.url(tracking.tracker().run_url(chain.name, trained.run_id)),

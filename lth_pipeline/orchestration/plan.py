@@ -97,13 +97,14 @@ def tasks(
     cards, reports = asked.cards, asked.home.reports
     begun = replace(asked, recompute=False)
     found = [
-        _training(begun, name, replicate, entries)
+        _training(begun, name, replicate, entries, tuple(planned))
         for name, planned in first.items()
         for replicate, entries in planned.items()
     ]
     gathering = []
     for name, planned in todo.items():
-        trainings = [_training(asked, name, replicate, entries) for replicate, entries in planned.items()]
+        chosen = tuple(planned)
+        trainings = [_training(asked, name, replicate, entries, chosen) for replicate, entries in planned.items()]
         found += trainings
         fresh = not planned and results_status(cards, name, asked.workshop, recorded).state == "fresh"
         if not (fresh and (reports / name / "results.csv").is_file()):
@@ -119,12 +120,16 @@ def tasks(
     return found
 
 
-def _training(asked: Asked, name: str, replicate: int, entries: list[AssetStatus]) -> Task:
+def _training(asked: Asked, name: str, replicate: int, entries: list[AssetStatus], planned: tuple[int, ...]) -> Task:
+    """planned: the replicates that something is done for; networks of no other are trained beside."""
     job = job_of(asked.cards, name, max(entry.round for entry in entries))
     begins = ""
     if isinstance(asked.chosen, Sweep):
         begins = _first_training(asked.workshop.chain(asked.cards, name, replicate))
-    config = {"resources": {"compute": {"config": {"recompute": True}}}} if asked.recompute else {}
+    settings: dict[str, Any] = {"recompute": True} if asked.recompute else {}
+    if planned != tuple(range(asked.cards[name].replicates)):
+        settings["replicates"] = list(planned)
+    config = {"resources": {"compute": {"config": settings}}} if settings else {}
     assets = tuple(entry.asset for entry in entries)
     more = {"run_config": config, "begins": begins, "after": _waits_for(asked.cards, name, replicate)}
     return asked.task(job, partition_key(name, replicate), assets, name, **more)

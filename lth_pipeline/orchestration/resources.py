@@ -1,11 +1,14 @@
 """What steps run on and where they write: the resources that the launchpad can set."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from dagster import ConfigurableResource
+from dagster import ConfigurableResource, InitResourceContext
 from pydantic import Field, PrivateAttr
 
 from lth_pipeline.home import find_home
+from lth_pipeline.orchestration.event_log import kept_open
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -23,10 +26,24 @@ class Compute(ConfigurableResource):
 
     device: str = Field("auto", description="cpu, cuda:N, or auto: LTH_DEVICE, else a GPU where there is one")
     threads: int = Field(1, description="threads of torch on the CPU; runs share the cores, so 1 unless one runs alone")
+    together: int = Field(
+        0,
+        ge=0,
+        description="networks trained side by side, at most; 0: LTH_TOGETHER, else what a GPU takes, on a CPU 1",
+    )
+    replicates: list[int] = Field(
+        [], description="whose networks may train beside the run's own; empty: those of all the card's replicates"
+    )
     recompute: bool = Field(False, description="compute the selected assets from scratch, whatever the store has")
 
     _chains: dict = PrivateAttr(default_factory=dict)
     _workshop: Any = PrivateAttr(None)
+
+    @contextmanager
+    def yield_for_execution(self, context: InitResourceContext) -> "Iterator[Compute]":
+        """For as long as a run lasts, whoever started it, its events are written over connections that stay open."""
+        with kept_open(context.instance):
+            yield self
 
     def workshop(self) -> "Workshop":
         from lth_pipeline.lottery.data import DataDirs
@@ -38,7 +55,14 @@ class Compute(ConfigurableResource):
             store.ensure_writable()
             device = home.device if self.device == "auto" else self.device
             dirs = DataDirs(home.data, home.cache, home.memory)
-            self._workshop = Workshop(store, dirs, device=device, threads=self.threads)
+            self._workshop = Workshop(
+                store,
+                dirs,
+                device=device,
+                threads=self.threads,
+                together=self.together or home.together or None,
+                replicates=tuple(self.replicates) or None,
+            )
         return self._workshop
 
     def chain(

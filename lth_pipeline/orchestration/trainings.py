@@ -102,6 +102,7 @@ def reading(context: AssetExecutionContext) -> Callable[[int, int], None]:
 
 def _logged(workshop: Workshop, tracker, chain: Chain, step: Step, product: Product, logger) -> Trained:
     from lth_pipeline.recipes.artifacts import rows_of
+    from lth_pipeline.recipes.route import in_words
     from lth_pipeline.tracking.runs import find_current
 
     weights, density = size(workshop, chain, step.round)
@@ -113,7 +114,11 @@ def _logged(workshop: Workshop, tracker, chain: Chain, step: Step, product: Prod
     run_id = None if product.computed else find_current(tracker, logger.training, product.version)
     if run_id is None:
         made_by = product.record["made_by"]
-        logger.tags = {**logger.tags, "lth.data_version": product.version}
+        logger.tags = {
+            **logger.tags,
+            "lth.data_version": product.version,
+            "lth.route": in_words(product.record["route"]),
+        }
         if "diverged_at" in facts:
             logger.tags["lth.diverged_at"] = str(facts["diverged_at"])
         if (made_by.get("experiment"), made_by.get("replicate")) != (chain.name, chain.replicate):

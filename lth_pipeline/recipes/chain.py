@@ -32,6 +32,7 @@ class Chain:
         self._climb = climb(cards, name, dirs)
         self._facts: dict[str, Facts] = {}
         self._others: dict[str, Chain] = {}
+        self._beside: dict[int, Chain] = {replicate: self}
         self._all_data = list({card.data for card in related(cards, name)})
 
     def other(self, name: str) -> Chain:
@@ -39,6 +40,12 @@ class Chain:
         if name not in self._others:
             self._others[name] = Chain(self.cards, name, self.replicate, self.dirs)
         return self._others[name]
+
+    def beside(self, replicate: int) -> Chain:
+        """Another replicate of the same experiment."""
+        if replicate not in self._beside:
+            self._beside[replicate] = Chain(self.cards, self.name, replicate, self.dirs)
+        return self._beside[replicate]
 
     def owner(self, round: int) -> Experiment:
         """The experiment whose settings hold in `round`."""

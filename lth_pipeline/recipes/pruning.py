@@ -17,6 +17,7 @@ from lth_pipeline.lottery.training import curve
 from lth_pipeline.recipes import identity
 from lth_pipeline.recipes.artifacts import early_weights_of, rows_of, weights_of
 from lth_pipeline.recipes.chain import Chain
+from lth_pipeline.recipes.made import Made
 from lth_pipeline.recipes.recipe import Recipe
 from lth_pipeline.recipes.step import Step
 from lth_pipeline.recipes.training import data_for
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from lth_pipeline.recipes.workshop import Workshop
 
 Tensors = dict[str, torch.Tensor]
-Made = tuple[Tensors, dict[str, Any]]
 
 
 def pruned_mask(workshop: Workshop, chain: Chain, step: Step, recipe: Recipe, inputs: dict[str, Tensors]) -> Made:
@@ -104,8 +104,8 @@ def taken_mask(chain: Chain, source: Tensors) -> Made:
         layer.weight: source[layer.weight].clone() if layer.name in taken else torch.ones(layer.shape, dtype=torch.bool)
         for layer in chain.model(1).layers
     }
-    made, facts = _described(mask)
-    return made, {**facts, "fresh_layers": [layer.name for layer in chain.fresh()]}
+    made, facts, _ = _described(mask)
+    return Made(made, {**facts, "fresh_layers": [layer.name for layer in chain.fresh()]})
 
 
 def _trained(chain: Chain, step: Step, tensors: Tensors) -> Tensors:
@@ -145,4 +145,4 @@ def _stream(chain: Chain, round: int, purpose: str) -> torch.Generator:
 
 def _described(mask: Tensors) -> Made:
     counts = masks.counts(mask)
-    return mask, {"density": masks.density(mask), "weights": sum(counts.values()), "counts": counts}
+    return Made(mask, {"density": masks.density(mask), "weights": sum(counts.values()), "counts": counts})

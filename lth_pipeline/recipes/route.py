@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import platform
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from lth_pipeline.lottery.training.schedule import Schedule
 from lth_pipeline.recipes.errors import DeviceError
 
 
@@ -21,8 +23,13 @@ def choose_device(device: str) -> torch.device:
     return chosen
 
 
-def route(device: torch.device) -> dict[str, Any]:
-    """Recorded with each artifact."""
+#: the version of what the loops do in which order: rounding differs between two of them, and nothing else (else CODE
+#: is raised). 2: fully connected networks are stepped by hand, evaluations take 1,000 images a pass.
+ARITHMETIC = 2
+
+
+def route(device: torch.device, **training: Any) -> dict[str, Any]:
+    """Recorded with each artifact. training: of one, its way, precision and networks_together."""
     return {
         "device": device.type,
         "processor": torch.cuda.get_device_name(device) if device.type == "cuda" else processor(),
@@ -30,7 +37,21 @@ def route(device: torch.device) -> dict[str, Any]:
         "precision": "float32",
         "networks_together": 1,
         "torch": torch.__version__,
+        "arithmetic": ARITHMETIC,
+        **training,
     }
+
+
+def in_words(route: Mapping[str, Any]) -> str:
+    """What a person wants to know of the route of a training: "cpu, by hand", "cuda, 10 together, bfloat16"."""
+    together = route["networks_together"]
+    said = [route["device"], f"{together} together" if together > 1 else route.get("way", "autograd")]
+    return ", ".join(said + ([route["precision"]] if route["precision"] != "float32" else []))
+
+
+def precision_of(schedule: Schedule, device: torch.device) -> str:
+    """What a training computes in: a CPU has no TF32."""
+    return "float32" if schedule.precision == "tf32" and device.type == "cpu" else schedule.precision
 
 
 def processor() -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 
@@ -13,10 +13,12 @@ from lth_pipeline.recipes import identity
 from lth_pipeline.recipes.artifacts import early_weights_of, weights_of
 from lth_pipeline.recipes.chain import Chain
 from lth_pipeline.recipes.ladder import network_settings
+from lth_pipeline.recipes.made import Made
 from lth_pipeline.recipes.pruning import drawn_mask, pruned_mask, taken_mask
 from lth_pipeline.recipes.recipe import Recipe
 from lth_pipeline.recipes.step import Step
-from lth_pipeline.recipes.training import train_step
+from lth_pipeline.recipes.together import company, make_together
+from lth_pipeline.recipes.training import inputs_of, train_step
 from lth_pipeline.recipes.transfer import with_norms
 
 if TYPE_CHECKING:
@@ -24,36 +26,51 @@ if TYPE_CHECKING:
     from lth_pipeline.recipes.workshop import Workshop
 
 Tensors = dict[str, torch.Tensor]
-Made = tuple[Tensors, dict[str, Any]]  # tensors, facts
 
 
-def compute(workshop: Workshop, chain: Chain, step: Step, recipe: Recipe) -> Made:
-    """(tensors, facts) of `step`. Facts are what tables show: derived from the tensors, or timings."""
+def compute(workshop: Workshop, chain: Chain, step: Step, recipe: Recipe, alone: bool = False) -> Made:
+    """What `step` is. alone: train nothing beside it."""
     torch.set_num_threads(workshop.threads)
-    inputs = {name: workshop.store.load(version) for name, version in recipe.inputs.items() if name != "data"}
+    if step.kind in ("rewind_weights", "trained"):
+        return _trained(workshop, chain, step, recipe, alone)
+    inputs = inputs_of(workshop, recipe)
+    if step.kind == "mask":
+        return _mask(workshop, chain, step, recipe, inputs)
+    return Made(_weights(chain, step, inputs), {})
+
+
+def _trained(workshop: Workshop, chain: Chain, step: Step, recipe: Recipe, alone: bool) -> Made:
+    model = small_model(chain, step.round, _mask_of_small(workshop, chain, step))
+    members = [] if alone else company(workshop, chain, step, recipe, model)
+    if members:
+        return make_together(workshop, members, model)
+    return train_step(workshop, chain, step, recipe, model)
+
+
+def _mask(workshop: Workshop, chain: Chain, step: Step, recipe: Recipe, inputs: dict[str, Tensors]) -> Made:
+    if step.arm:
+        return drawn_mask(chain, step, inputs["mask"])
+    if chain.takes_ticket(step.round):
+        return taken_mask(chain, inputs["mask"])
+    return pruned_mask(workshop, chain, step, recipe, inputs)
+
+
+def _weights(chain: Chain, step: Step, inputs: dict[str, Tensors]) -> Tensors:
+    """What a training starts from."""
     match step.kind:
         case "initial_weights":
-            return _fresh_weights(chain, step, chain.model(0)), {}
+            return _fresh_weights(chain, step, chain.model(0))
         case "transferred_weights":
-            return _merged(chain, inputs["weights"], _laid_under(chain, step, "source", inputs)), {}
-        case "mask" if step.arm:
-            return drawn_mask(chain, step, inputs["mask"])
-        case "mask" if chain.takes_ticket(step.round):
-            return taken_mask(chain, inputs["mask"])
-        case "mask":
-            return pruned_mask(workshop, chain, step, recipe, inputs)
+            return _merged(chain, inputs["weights"], _laid_under(chain, step, "source", inputs))
         case "ticket" | "random_mask" | "shuffled_mask":
-            return masks.apply(inputs["mask"], _laid_under(chain, step, "weights", inputs)), {}
+            return masks.apply(inputs["mask"], _laid_under(chain, step, "weights", inputs))
         case "reinit":
-            return masks.apply(inputs["mask"], _fresh_weights(chain, step, chain.model(step.round))), {}
+            return masks.apply(inputs["mask"], _fresh_weights(chain, step, chain.model(step.round)))
         case "reinit_same_sign":
             fresh = masks.apply(inputs["mask"], _fresh_weights(chain, step, chain.model(step.round)))
-            return _with_signs(fresh, inputs["ticket"], inputs["mask"]), {}
+            return _with_signs(fresh, inputs["ticket"], inputs["mask"])
         case "dense_small":
-            return _fresh_weights(chain, step, small_model(chain, step.round, inputs["mask"])), {}
-        case "rewind_weights" | "trained":
-            model = small_model(chain, step.round, _mask_of_small(workshop, chain, step))
-            return train_step(workshop, chain, step, recipe, inputs, model)
+            return _fresh_weights(chain, step, small_model(chain, step.round, inputs["mask"]))
     raise ValueError(f"no step {step.kind!r}")
 
 

@@ -20,13 +20,15 @@ from lth_pipeline.lottery.training import curve
 from lth_pipeline.lottery.training.distillation import Teacher
 from lth_pipeline.lottery.training.early_bird import EarlyBird
 from lth_pipeline.lottery.training.schedule import Schedule, learning_rate
-from lth_pipeline.lottery.training.train import Trained, train
+from lth_pipeline.lottery.training.train import Seeds, Trained, train
+from lth_pipeline.lottery.training.ways import choose
 from lth_pipeline.recipes.artifacts import state_of, state_tensors, trained_tensors, weights_of
 from lth_pipeline.recipes.chain import Chain
 from lth_pipeline.recipes.facts import source_of
+from lth_pipeline.recipes.made import Made
 from lth_pipeline.recipes.recipe import Recipe
 from lth_pipeline.recipes.rewinding import mask_every
-from lth_pipeline.recipes.route import choose_device, route
+from lth_pipeline.recipes.route import choose_device, precision_of, route
 from lth_pipeline.recipes.step import Step
 
 if TYPE_CHECKING:
@@ -36,17 +38,17 @@ if TYPE_CHECKING:
 Tensors = dict[str, torch.Tensor]
 
 
-def train_step(
-    workshop: Workshop, chain: Chain, step: Step, recipe: Recipe, inputs: dict[str, Tensors], model: Model
-) -> tuple[Tensors, dict[str, Any]]:
-    """(tensors, facts) of a training, or of the weights at a rewind point."""
+def train_step(workshop: Workshop, chain: Chain, step: Step, recipe: Recipe, model: Model) -> Made:
+    """A training, or the weights at a rewind point, by itself."""
+    inputs = inputs_of(workshop, recipe)
     experiment = chain.owner(step.round)
-    stop = step.iteration if step.kind == "rewind_weights" else None
     device = choose_device(workshop.device)
     data = data_for(experiment, workshop.dirs, device, recipe.inputs["data"])
-    schedule = _schedule(experiment, 0 if stop else chain.start(step), chain.held(step))
+    stop, schedule = stop_of(step), schedule_of(chain, step)
     follower = _follower(chain, weights_of(inputs["weights"])) if chain.is_early(step) else None
-    kept = workshop.store.load_checkpoint(recipe.id, route(device))
+    way = choose(model, inputs.get("mask"), schedule, device)
+    how = {"way": way, "precision": precision_of(schedule, device)}
+    kept = workshop.store.load_checkpoint(recipe.id, route(device, **how))
     saved = monotonic()
 
     def on_evaluation(row: curve.Row, state) -> None:
@@ -54,12 +56,8 @@ def train_step(
         if workshop.on_row:
             workshop.on_row(step, row, stop or schedule.iterations)
         if monotonic() - saved >= workshop.checkpoint_seconds:
-            workshop.store.save_checkpoint(recipe.id, state_tensors(state()), route(device))
+            workshop.store.save_checkpoint(recipe.id, state_tensors(state()), route(device, **how))
             saved = monotonic()
-
-    def seeds(purpose: str, number: int) -> int:
-        unit = {"epoch" if purpose == "data_order" else "iteration": number}
-        return stream_seed(experiment.seed, purpose, replicate=chain.replicate, round=step.round, **unit)
 
     trained = train(
         model,
@@ -67,20 +65,56 @@ def train_step(
         inputs.get("mask"),
         data,
         schedule,
-        seeds,
+        seeds_of(chain, step),
         stop=stop,
         resume=state_of(kept) if kept else None,
         on_evaluation=on_evaluation,
         teacher=_teacher(chain, experiment, inputs["teacher"]) if "teacher" in inputs else None,
         follower=follower,
+        way=way,
     )
     workshop.store.drop_checkpoint(recipe.id)
-    if stop:
-        return trained.weights, {"seconds": trained.seconds, "iterations": trained.iterations}
-    facts = {**_facts(trained), **_data_facts(data), **_early_facts(follower, schedule)}
+    made = what_was_made(trained, stop, data, how)
+    if follower:
+        return made._replace(
+            tensors=trained_tensors(trained, follower), facts={**made.facts, **_early_facts(follower, schedule)}
+        )
     if step.arm == "dense_small":
-        facts |= {"weights": model.prunable, "density": model.prunable / chain.model(step.round).prunable}
-    return trained_tensors(trained, follower), facts
+        share = model.prunable / chain.model(step.round).prunable
+        return made._replace(facts={**made.facts, "weights": model.prunable, "density": share})
+    return made
+
+
+def inputs_of(workshop: Workshop, recipe: Recipe) -> dict[str, Tensors]:
+    """The artifacts that a recipe reads, data sets aside."""
+    return {name: workshop.store.load(version) for name, version in recipe.inputs.items() if name != "data"}
+
+
+def what_was_made(trained: Trained, stop: int | None, data: datasets.Data, how: dict[str, Any]) -> Made:
+    """Of a rewind point the weights alone."""
+    if stop:
+        return Made(trained.weights, {"seconds": trained.seconds, "iterations": trained.iterations}, how)
+    return Made(trained_tensors(trained, None), {**_facts(trained), **_data_facts(data)}, how)
+
+
+def stop_of(step: Step) -> int | None:
+    return step.iteration if step.kind == "rewind_weights" else None
+
+
+def schedule_of(chain: Chain, step: Step) -> Schedule:
+    start = 0 if stop_of(step) else chain.start(step)
+    return _schedule(chain.owner(step.round), start, chain.held(step))
+
+
+def seeds_of(chain: Chain, step: Step) -> Seeds:
+    """The streams of a training."""
+    seed = chain.owner(step.round).seed
+
+    def seeds(purpose: str, number: int) -> int:
+        unit = {"epoch" if purpose == "data_order" else "iteration": number}
+        return stream_seed(seed, purpose, replicate=chain.replicate, round=step.round, **unit)
+
+    return seeds
 
 
 def data_for(experiment: Experiment, dirs: datasets.DataDirs, device: torch.device, digest: str) -> datasets.Data:
@@ -103,10 +137,8 @@ def _follower(chain: Chain, initial: Tensors) -> EarlyBird:
     return EarlyBird(partial(followed_mask, chain, initial), every, asked.distance, asked.checks)
 
 
-def _early_facts(follower: EarlyBird | None, schedule: Schedule) -> dict[str, Any]:
+def _early_facts(follower: EarlyBird, schedule: Schedule) -> dict[str, Any]:
     """Where the mask settled, and the iterations of dense training that are not needed then."""
-    if follower is None:
-        return {}
     settled = follower.settled
     return {"early_bird_iteration": settled, "early_bird_saves": schedule.iterations - settled if settled else 0}
 

@@ -19,6 +19,7 @@ from lth_pipeline.recipes.store import Record, Store
 
 if TYPE_CHECKING:
     from lth_pipeline.lottery.training.curve import Row
+    from lth_pipeline.recipes.made import Made
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,8 @@ class Product:
     """What a step made.
 
     computed: False where it was found in the store.
-    same_bits: of a recompute (`fresh`): whether it gave what the store had; None where there was nothing.
+    same_bits: of a recompute (`fresh`): whether it gave what the store had; None where there was nothing, or other bits
+        that were computed on another route.
     """
 
     recipe: Recipe
@@ -59,6 +61,8 @@ class Workshop:
     device: "auto", "cpu" or "cuda:N". threads: of torch on the CPU; 1 unless a process has cores to itself
         (two spinning OpenMP threads on shared cores cost up to 12 times).
     checkpoint_seconds: how often a training leaves a state to resume from.
+    together: how many networks train side by side, at most; None: on a GPU as many as it takes, on a CPU each alone.
+    replicates: those whose networks may train beside the one asked for; None: all of its card.
     made_by: written into the record of what is computed (experiment, Dagster run, …).
     """
 
@@ -67,6 +71,8 @@ class Workshop:
     device: str = "auto"
     threads: int = 1
     checkpoint_seconds: float = 30.0
+    together: int | None = None
+    replicates: tuple[int, ...] | None = None
     made_by: dict[str, Any] = field(default_factory=dict)
     on_row: OnRow | None = None
 
@@ -121,11 +127,12 @@ class Workshop:
 
         if fresh:
             self.store.drop_checkpoint(recipe.id)
-        tensors, facts = compute(self, chain, step, recipe)
-        record = self.keep(recipe, tensors, facts, step)
+        record = self.keep(recipe, compute(self, chain, step, recipe, alone=fresh), step)
         same_bits = before["version"] == record["version"] if before else None
         if same_bits is False:
             made.clear()  # what lies below reads other bits now
+            if before["route"] != record["route"]:
+                same_bits = None  # rounding may differ there
         made[step] = Product(recipe, record, computed=False)
         return Product(recipe, record, True, same_bits)
 
@@ -140,16 +147,18 @@ class Workshop:
         finally:
             self.on_row = watching
 
-    def keep(self, recipe: Recipe, tensors, facts: dict[str, Any], step: Step) -> Record:
+    def keep(self, recipe: Recipe, made: Made, step: Step) -> Record:
         """Write what was computed into the store."""
         from lth_pipeline.recipes.route import choose_device, route
 
         self._known[recipe.id] = self.store.save(
             recipe,
-            tensors,
-            facts=facts,
+            made.tensors,
+            facts=made.facts,
             # everything but training is computed on the CPU, whatever the device
-            route=route(choose_device(self.device if step.kind in ("trained", "rewind_weights") else "cpu")),
+            route=route(
+                choose_device(self.device if step.kind in ("trained", "rewind_weights") else "cpu"), **made.route
+            ),
             made_by={**self.made_by, "step": str(step)},
             made_at=datetime.now(UTC).isoformat(timespec="seconds"),
         )

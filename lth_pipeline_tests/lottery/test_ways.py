@@ -208,3 +208,15 @@ def test_without_mkl_nothing_is_sparse(monkeypatch):
     """torch has no CSR products then."""
     monkeypatch.setattr(torch.backends.mkl, "is_available", lambda: False)
     assert ways.choose(LENET, drawn(LENET, 0.01, 0), ADAM, CPU) == "by hand"
+
+
+def test_bfloat16_rounds_and_tf32_does_nothing_on_a_cpu():
+    model, data, weights = network(40, (30, 20))
+    plain, tf32, bfloat16 = (
+        train(model, weights, None, data, replace(schedule("adam"), precision=precision), seeds)
+        for precision in ("float32", "tf32", "bfloat16")
+    )
+    agree(plain, tf32, bits=True)
+    assert digest(bfloat16.weights) != digest(plain.weights)
+    assert all(tensor.dtype == torch.float32 for tensor in bfloat16.weights.values())
+    assert bfloat16.rows[-1]["train_loss"] == pytest.approx(plain.rows[-1]["train_loss"], rel=0.02)

@@ -68,6 +68,7 @@ SETTINGS = {
     "training.warmup": ({}, 3),
     "training.label_smoothing": ({}, 0.1),
     "training.clip_norm": ({}, 0.1),
+    "training.precision": ({}, "bfloat16"),
     "training.patience": ({"training": {"learning_rate": 5.0, "evaluate_every": 2}}, 1),
     "training.batch_size": ({}, 17),
     "training.iterations": ({}, 11),

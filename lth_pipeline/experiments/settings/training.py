@@ -62,6 +62,12 @@ class TrainingSettings(Settings):
     patience: Count | None = setting(
         None, description="stop after so many evaluations without a lower validation loss; left out: train to the end"
     )
+    precision: Literal["float32", "tf32", "bfloat16"] = setting(
+        "float32",
+        description="of products and convolutions; tf32: a GPU rounds their factors to 10 bits of mantissa, a CPU does "
+        "not; bfloat16: the forward pass as torch's autocast has it, weights and optimiser stay float32",
+        source="Micikevicius et al. 2018 (mixed precision)",
+    )
     batch_size: Count = setting(description="examples a step", source="Frankle & Carbin 2019, Fig. 2")
     iterations: Count = setting(description="steps of one training", source="Frankle & Carbin 2019, Fig. 2")
     evaluate_every: Count = setting(

@@ -24,13 +24,26 @@ def augmented(pixels: torch.Tensor, how: Augmentation, draws: torch.Generator) -
 
     The draws (three small whole numbers an image) are made on the CPU, so they are the same on every device.
     """
-    images, device = len(pixels), pixels.device
+    return changed(pixels, how, drawn(len(pixels), how, draws).to(pixels.device))
+
+
+def drawn(images: int, how: Augmentation, draws: torch.Generator) -> torch.Tensor:
+    """int64 (3, images), on the CPU: how far down and to the right of the padding's corner each window lies, and
+    whether it is mirrored (0 or 1). What `how` does not ask for is not drawn, and 0."""
+    numbers = torch.zeros(3, images, dtype=torch.int64)
+    if how.crop:
+        numbers[:2] = torch.randint(2 * how.crop + 1, (2, images), generator=draws)
+    if how.flip:
+        numbers[2] = torch.randint(2, (images,), generator=draws, dtype=torch.bool)
+    return numbers
+
+
+def changed(pixels: torch.Tensor, how: Augmentation, numbers: torch.Tensor) -> torch.Tensor:
+    """`pixels` (N, C, H, W) changed by `drawn`'s numbers (3, N), on the device of both, which is not waited for."""
     if how.crop:
         height, width = pixels.shape[2:]
-        shifts = torch.randint(2 * how.crop + 1, (2, images), generator=draws).to(device)
         windows = pad(pixels, (how.crop,) * 4).unfold(2, height, 1).unfold(3, width, 1)
-        pixels = windows[torch.arange(images, device=device), :, shifts[0], shifts[1]]
+        pixels = windows[torch.arange(len(pixels), device=pixels.device), :, numbers[0], numbers[1]]
     if how.flip:
-        chosen = torch.randint(2, (images,), generator=draws, dtype=torch.bool).to(device)
-        pixels = torch.where(chosen.view(-1, 1, 1, 1), pixels.flip(3), pixels)
+        pixels = torch.where(numbers[2].bool().view(-1, 1, 1, 1), pixels.flip(3), pixels)
     return pixels

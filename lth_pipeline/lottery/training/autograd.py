@@ -10,6 +10,8 @@ from lth_pipeline.lottery.training.clearing import clear, survivors
 from lth_pipeline.lottery.training.distillation import Teacher
 from lth_pipeline.lottery.training.evaluation import evaluate
 from lth_pipeline.lottery.training.loss import loss_of
+from lth_pipeline.lottery.training.precision import forward_context
+from lth_pipeline.lottery.training.schedule import Schedule
 
 
 class Autograd:
@@ -18,8 +20,10 @@ class Autograd:
     names, learned: what the optimiser moves, in one order always: the norm that clipping takes is a sum over tensors.
     """
 
-    def __init__(self, model: Model, weights: Tensors, mask: Tensors | None, smoothing: float, teacher: Teacher | None):
-        self._model, self._smoothing, self._teacher = model, smoothing, teacher
+    def __init__(
+        self, model: Model, weights: Tensors, mask: Tensors | None, schedule: Schedule, teacher: Teacher | None
+    ):
+        self._model, self._schedule, self._teacher = model, schedule, teacher
         self._live = dict(weights)
         self.names = sorted(name for name in weights if name not in model.buffers)
         self.learned = [self._live[name].requires_grad_() for name in self.names]
@@ -29,8 +33,9 @@ class Autograd:
         """The loss of a batch, a scalar; the gradients stand in `learned`, those of the pruned zero."""
         for tensor in self.learned:
             tensor.grad = None
-        logits = self._model.logits(self._live, images, mode)
-        loss = loss_of(logits, images, labels, self._smoothing, self._teacher)
+        with forward_context(self._schedule.precision, images.device):
+            logits = self._model.logits(self._live, images, mode)
+        loss = loss_of(logits.float(), images, labels, self._schedule.label_smoothing, self._teacher)
         loss.backward()
         self.clear()
         return loss.detach()
@@ -42,4 +47,4 @@ class Autograd:
         return self._live
 
     def evaluate(self, part: Part) -> tuple[float, float]:
-        return evaluate(self._model, self._live, part)
+        return evaluate(self._model, self._live, part, self._schedule.precision)

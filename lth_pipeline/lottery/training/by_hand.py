@@ -17,6 +17,7 @@ from lth_pipeline.lottery.training.clearing import clear, survivors
 from lth_pipeline.lottery.training.distillation import Teacher
 from lth_pipeline.lottery.training.evaluation import CHUNK, measured
 from lth_pipeline.lottery.training.loss import loss_and_gradient
+from lth_pipeline.lottery.training.schedule import Schedule
 
 # A layer is cut down to its living rows and columns where these hold at most this share of it: to gather inputs and
 # scatter outputs takes 25 µs, the products of a whole first layer of LeNet take 560.
@@ -42,8 +43,10 @@ class Cut:
 class ByHand:
     """The weights of one network, and its step. Everything lies batch first: activations are (N, units)."""
 
-    def __init__(self, model: Model, weights: Tensors, mask: Tensors | None, smoothing: float, teacher: Teacher | None):
-        self._model, self._smoothing, self._teacher = model, smoothing, teacher
+    def __init__(
+        self, model: Model, weights: Tensors, mask: Tensors | None, schedule: Schedule, teacher: Teacher | None
+    ):
+        self._model, self._smoothing, self._teacher = model, schedule.label_smoothing, teacher
         self._whole = dict(weights)
         self._cuts = {layer.weight: _cut(mask[layer.weight]) if mask else None for layer in model.layers}
         self.names = sorted(weights)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import torch
 from torch.nn.functional import cross_entropy
@@ -10,6 +10,7 @@ from torch.nn.functional import cross_entropy
 from lth_pipeline.lottery.data.batches import chunks
 from lth_pipeline.lottery.data.dataset import Part
 from lth_pipeline.lottery.models.model import Model, Tensors
+from lth_pipeline.lottery.training.precision import forward_context
 
 # Images a forward pass, at most. On a CPU the activations of 1,000 stay in its cache: LeNet takes 84 ms for 15,000
 # images, at 10,000 a pass 89; the products alone take 82.
@@ -18,11 +19,19 @@ CHUNK_ON_DEVICE = 10_000
 ACTIVATIONS = 2**24  # elements of the largest activation, at most (64 MB): 256 images of Conv-2
 
 
-def evaluate(model: Model, weights: Tensors, part: Part) -> tuple[float, float]:
-    """(mean cross-entropy, share classified correctly) over `part`."""
-    most = CHUNK if part.labels.device.type == "cpu" else CHUNK_ON_DEVICE
+def evaluate(model: Model, weights: Tensors, part: Part, precision: str = "float32") -> tuple[float, float]:
+    """(mean cross-entropy, share classified correctly) over `part`; precision: of the forward pass, see `Schedule`."""
+    device = part.labels.device
+    most = CHUNK if device.type == "cpu" else CHUNK_ON_DEVICE
     size = max(1, min(most, ACTIVATIONS // max(1, model.widest)))
-    return measured(((model.logits(weights, images), labels) for images, labels in chunks(part, size)), len(part))
+
+    def answers() -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        for images, labels in chunks(part, size):
+            with forward_context(precision, device):
+                logits = model.logits(weights, images)
+            yield logits.float(), labels
+
+    return measured(answers(), len(part))
 
 
 @torch.no_grad()

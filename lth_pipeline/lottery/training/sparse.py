@@ -20,6 +20,7 @@ from lth_pipeline.lottery.training.clearing import survivors
 from lth_pipeline.lottery.training.distillation import Teacher
 from lth_pipeline.lottery.training.evaluation import measured
 from lth_pipeline.lottery.training.loss import loss_and_gradient
+from lth_pipeline.lottery.training.schedule import Schedule
 
 # A layer is computed whole where more of it is alive: the CSR products of LeNet's first layer take 0.18 + 0.20 ms at
 # density 0.2, the dense 0.28 + 0.26, and either grows with the survivors.
@@ -97,8 +98,8 @@ class Whole:
 class Sparse:
     """The weights of one network, and its step. Everything lies units first: activations are (units, N)."""
 
-    def __init__(self, model: Model, weights: Tensors, mask: Tensors, smoothing: float, teacher: Teacher | None):
-        self._model, self._smoothing, self._teacher = model, smoothing, teacher
+    def __init__(self, model: Model, weights: Tensors, mask: Tensors, schedule: Schedule, teacher: Teacher | None):
+        self._model, self._smoothing, self._teacher = model, schedule.label_smoothing, teacher
         self._whole = dict(weights)
         self._kept: dict[int, tuple[Part, list[tuple[torch.Tensor, torch.Tensor]]]] = {}
         self._layers = [

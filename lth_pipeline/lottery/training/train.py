@@ -23,6 +23,7 @@ from lth_pipeline.lottery.training.optimisers import (
     state_tensors,
 )
 from lth_pipeline.lottery.training.order import batches
+from lth_pipeline.lottery.training.precision import computing
 from lth_pipeline.lottery.training.schedule import Schedule, learning_rate
 
 
@@ -134,35 +135,36 @@ def train(
 
     first = resume.iteration if resume else schedule.start
     last = schedule.iterations if stop is None else stop
-    if not resume:
-        record(first)
-    if ended():
-        last = first
-    constant = schedule.schedule == "constant" and not schedule.warmup
-    order = batches(len(data.train), schedule.batch_size, first, last, lambda epoch: seeds("data_order", epoch))
-    for iteration, (pixels, labels) in enumerate(fetched(data.train, order), start=first + 1):
-        if schedule.augmentation:
-            pixels = augmented(pixels, schedule.augmentation, generator(seeds("augmentation", iteration)))
-        mode = Mode(True, generator(seeds("dropout", iteration)) if model.dropout else None)
-        loss = network.gradients(ready(data.train, pixels), labels, mode)
-        if schedule.clip_norm is not None:
-            torch.nn.utils.clip_grad_norm_(network.learned, schedule.clip_norm)
-            network.clear()  # divided by a norm that is not finite, a zero becomes NaN
-        if not constant:
-            set_learning_rate(stepping, learning_rate(schedule, iteration - 1))
-        stepping.step()
-        loss_sum += loss
-        losses += 1
-        if on_step:
-            on_step(iteration, network.weights())
-        if iteration % schedule.evaluate_every == 0 or iteration == last:
-            record(iteration)
-            if ended():
-                break
+    with computing(schedule.precision, device):
+        if not resume:
+            record(first)
+        if ended():
+            last = first
+        constant = schedule.schedule == "constant" and not schedule.warmup
+        order = batches(len(data.train), schedule.batch_size, first, last, lambda epoch: seeds("data_order", epoch))
+        for iteration, (pixels, labels) in enumerate(fetched(data.train, order), start=first + 1):
+            if schedule.augmentation:
+                pixels = augmented(pixels, schedule.augmentation, generator(seeds("augmentation", iteration)))
+            mode = Mode(True, generator(seeds("dropout", iteration)) if model.dropout else None)
+            loss = network.gradients(ready(data.train, pixels), labels, mode)
+            if schedule.clip_norm is not None:
+                torch.nn.utils.clip_grad_norm_(network.learned, schedule.clip_norm)
+                network.clear()  # divided by a norm that is not finite, a zero becomes NaN
+            if not constant:
+                set_learning_rate(stepping, learning_rate(schedule, iteration - 1))
+            stepping.step()
+            loss_sum += loss
+            losses += 1
+            if on_step:
+                on_step(iteration, network.weights())
+            if iteration % schedule.evaluate_every == 0 or iteration == last:
+                record(iteration)
+                if ended():
+                    break
 
-    _, train_accuracy = network.evaluate(data.train)
-    iterations = int(rows[-1]["iteration"]) - schedule.start
-    return Trained(_copy(network.weights()), rows, train_accuracy, elapsed(), iterations, curve.diverged_at(rows))
+        _, train_accuracy = network.evaluate(data.train)
+        iterations = int(rows[-1]["iteration"]) - schedule.start
+        return Trained(_copy(network.weights()), rows, train_accuracy, elapsed(), iterations, curve.diverged_at(rows))
 
 
 def _copy(live: Tensors) -> dict[str, torch.Tensor]:

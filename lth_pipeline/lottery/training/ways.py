@@ -48,7 +48,8 @@ class Way(Protocol):
 
 def choose(model: Model, mask: Tensors | None, schedule: Schedule, device: torch.device) -> str:
     """ "autograd", "by hand" or "sparse"."""
-    plain = model.fully_connected and not model.dropout and schedule.precision == "float32"
+    # a CPU has no TF32: there "tf32" is "float32"
+    plain = model.fully_connected and not model.dropout and schedule.precision != "bfloat16"
     if not plain or device.type != "cpu":
         return "autograd"
     if mask is None or not torch.backends.mkl.is_available():
@@ -72,4 +73,4 @@ def begin(
     from lth_pipeline.lottery.training.sparse import Sparse
 
     made = {"autograd": Autograd, "by hand": ByHand, "sparse": Sparse}[way]
-    return made(model, weights, mask, schedule.label_smoothing, teacher)
+    return made(model, weights, mask, schedule, teacher)

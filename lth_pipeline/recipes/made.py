@@ -1,0 +1,17 @@
+"""What computing a step gives."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    import torch
+
+
+class Made(NamedTuple):
+    """tensors: the artifact. facts: what tables show, derived from the tensors, or timings. route: how it was computed,
+    where that is more than `route.route` says of itself."""
+
+    tensors: dict[str, torch.Tensor]
+    facts: dict[str, Any]
+    route: dict[str, Any] = {}

@@ -1,0 +1,181 @@
+"""Which trainings run side by side with one that is asked for, and their running.
+
+On a GPU a small network leaves most of the device idle, so whoever comes first trains all networks of a round: the
+other arms, and the same of the other replicates. Each has its own artifact, as if it had been trained alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from time import monotonic
+from typing import TYPE_CHECKING
+
+import torch
+
+from lth_pipeline.lottery.training import curve
+from lth_pipeline.lottery.training.together import Network, can_train_together, fits, train_together
+from lth_pipeline.lottery.training.train import State
+from lth_pipeline.recipes.artifacts import state_of, state_tensors, weights_of
+from lth_pipeline.recipes.chain import Chain
+from lth_pipeline.recipes.divergence import diverged_above
+from lth_pipeline.recipes.made import Made
+from lth_pipeline.recipes.recipe import Recipe
+from lth_pipeline.recipes.route import choose_device, precision_of, route
+from lth_pipeline.recipes.step import Step
+from lth_pipeline.recipes.training import data_for, inputs_of, schedule_of, seeds_of, stop_of, what_was_made
+
+if TYPE_CHECKING:
+    from lth_pipeline.lottery.models import Model
+    from lth_pipeline.recipes.workshop import Workshop
+
+ALONE = ("dense_small", "ticket_distilled")  # arms with a network, or a loss, of their own
+FREE = 0.5  # share of a GPU's free memory that networks trained together may take by the estimate of `room`
+
+
+@dataclass(frozen=True)
+class Member:
+    chain: Chain
+    step: Step
+    recipe: Recipe
+
+
+def company(workshop: Workshop, chain: Chain, step: Step, recipe: Recipe, model: Model) -> list[Member]:
+    """`step` first, then the trainings that are still missing and may run beside it: of the same round, network, data
+    and schedule, of this replicate and of those that `workshop.replicates` names (None: all of the card).
+
+    What these need from the rounds above is made where it is missing. Empty where `step` trains alone.
+    """
+    device = choose_device(workshop.device)
+    most = room(device, model, schedule_of(chain, step).batch_size) if workshop.together is None else workshop.together
+    if most < 2 or not _may_join(chain, step, model):
+        return []
+    if not fits(data_for(chain.owner(step.round), workshop.dirs, device, recipe.inputs["data"])):
+        return []
+    found = [Member(chain, step, recipe)]
+    wanted = range(chain.cards[chain.name].replicates) if workshop.replicates is None else workshop.replicates
+    for number in (chain.replicate, *(other for other in wanted if other != chain.replicate)):
+        other = chain.beside(number)
+        for candidate in [step] if stop_of(step) else other.trainings(step.round):
+            if len(found) == most:
+                return found
+            if (other, candidate) != (chain, step) and _fits_beside(chain, step, other, candidate):
+                found += _missing(workshop, other, candidate)
+    return found if len(found) > 1 else []
+
+
+def make_together(workshop: Workshop, members: Sequence[Member], model: Model) -> Made:
+    """Train `members`; all but the first, which is given, are put into the store here."""
+    first = members[0]
+    chain, step = first.chain, first.step
+    device, schedule, stop = choose_device(workshop.device), schedule_of(chain, step), stop_of(step)
+    data = data_for(chain.owner(step.round), workshop.dirs, device, first.recipe.inputs["data"])
+    precision = precision_of(schedule, device)
+    how = {"way": "together", "precision": precision, "networks_together": len(members)}
+    sealed = route(device, **how)
+    states = _states(workshop, members, sealed)
+    told = _telling(workshop, members, stop or schedule.iterations, sealed)
+    networks = []
+    for place, member in enumerate(members):
+        inputs = inputs_of(workshop, member.recipe)
+        networks.append(
+            Network(
+                weights_of(inputs["weights"]),
+                inputs.get("mask"),
+                seeds_of(member.chain, member.step),
+                resume=states[place] if states else None,
+                on_evaluation=told(place),
+            )
+        )
+    trained = train_together(model, networks, data, schedule, stop=stop)
+    made = [what_was_made(one, stop, data, how) for one in trained]
+    for member, one in zip(members[1:], made[1:], strict=True):
+        with _made_for(workshop, member.chain):
+            workshop.keep(member.recipe, one, member.step)
+    for member in members:
+        workshop.store.drop_checkpoint(member.recipe.id)
+    return made[0]
+
+
+def room(device: torch.device, model: Model, batch_size: int) -> int:
+    """How many networks a device takes: on a CPU one, where stacking brings nothing (the products bound the step, and
+    from five LeNets on the weights fall out of the cache).
+
+    A network holds weights, gradients and two moments, and a batch's activations forth and back.
+    """
+    if device.type != "cuda":
+        return 1
+    free, _ = torch.cuda.mem_get_info(device)
+    each = 4 * 4 * model.parameters + 2 * 4 * batch_size * model.widest * len(model.layers)
+    return max(1, int(FREE * free / each))
+
+
+def _may_join(chain: Chain, step: Step, model: Model) -> bool:
+    """Whether `step` may be trained beside others at all."""
+    return step.arm not in ALONE and not chain.is_early(step) and can_train_together(model, schedule_of(chain, step))
+
+
+def _fits_beside(chain: Chain, step: Step, other: Chain, candidate: Step) -> bool:
+    """Arms of one round differ in their schedule where only some go on from a rewind point."""
+    if candidate.arm in ALONE:
+        return False
+    return schedule_of(other, candidate) == schedule_of(chain, step)
+
+
+def _missing(workshop: Workshop, chain: Chain, step: Step) -> list[Member]:
+    """`step` of `chain` where it can be trained and has not been."""
+    with _made_for(workshop, chain):
+        if diverged_above(chain, step.round, lambda whose, above: workshop.make(whose, above).facts):
+            return []
+        recipe = workshop.recipe(chain, step)
+    return [] if workshop.look_up(chain, step) else [Member(chain, step, recipe)]
+
+
+@contextmanager
+def _made_for(workshop: Workshop, chain: Chain) -> Iterator[None]:
+    """What is kept in here says that it is `chain`'s; nobody watches it."""
+    made_by, watching = workshop.made_by, workshop.on_row
+    if made_by:
+        others = {name: value for name, value in made_by.items() if name != "mlflow_run"}
+        workshop.made_by = {**others, "replicate": chain.replicate}
+    workshop.on_row = None
+    try:
+        yield
+    finally:
+        workshop.made_by, workshop.on_row = made_by, watching
+
+
+def _states(workshop: Workshop, members: Sequence[Member], sealed: dict) -> list[State] | None:
+    """Where all members were at one evaluation; None where one has no such state, and all start over."""
+    kept = [workshop.store.load_checkpoint(member.recipe.id, sealed) for member in members]
+    if not all(kept):
+        return None
+    states = [state_of(tensors) for tensors in kept]
+    return states if len({state.iteration for state in states}) == 1 else None
+
+
+def _telling(
+    workshop: Workshop, members: Sequence[Member], iterations: int, sealed: dict
+) -> Callable[[int], Callable[[curve.Row, Callable[[], State]], None]]:
+    """For each place among `members` what is called at its evaluations: it tells `on_row` of those that belong to the
+    chain that was asked, and leaves a state to resume from once all have been evaluated and it is time."""
+    chain, saved, pending = members[0].chain, monotonic(), {}
+
+    def told(place: int) -> Callable[[curve.Row, Callable[[], State]], None]:
+        def on_evaluation(row: curve.Row, state: Callable[[], State]) -> None:
+            nonlocal saved
+            member = members[place]
+            if workshop.on_row and member.chain is chain:
+                workshop.on_row(member.step, row, iterations)
+            if pending and row["iteration"] != next(iter(pending.values()))[0]:
+                pending.clear()  # one has ended: from here on none is complete
+            pending[place] = row["iteration"], state
+            if len(pending) == len(members) and monotonic() - saved >= workshop.checkpoint_seconds:
+                for other, (_, its_state) in zip(members, (pending[i] for i in range(len(members))), strict=True):
+                    workshop.store.save_checkpoint(other.recipe.id, state_tensors(its_state()), sealed)
+                saved = monotonic()
+
+        return on_evaluation
+
+    return told

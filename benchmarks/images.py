@@ -1,6 +1,6 @@
 """Reading own images: the first time, and from the cache, against decoding alone.
 
-    python -m benchmarks.images [cifar10-jpeg.tar.gz]
+    python -m benchmarks.images [cifar10-jpeg.tar.gz] [--dry-run]
 
 Names a tar in the data folder. The yardstick is Pillow alone, in the same run: every member, already in memory, decoded
 into an array by one thread. What the first reading does beside it: unpack, hash, write, flush to the disk.
@@ -8,9 +8,9 @@ into an array by one thread. What the first reading does beside it: unpack, hash
 
 from __future__ import annotations
 
+import argparse
 import io
 import os
-import sys
 import tarfile
 import tempfile
 import time
@@ -19,7 +19,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from benchmarks.pipeline import machine
+from benchmarks.command import tell
+from benchmarks.machine import busy, machine
+from benchmarks.results import figure
 from lth_pipeline.home import find_home
 from lth_pipeline.lottery.data import DataDirs
 from lth_pipeline.lottery.data.images import Source, read
@@ -36,7 +38,11 @@ def decode_alone(path: Path) -> tuple[int, float]:
 
 
 def main() -> None:
-    name = sys.argv[1] if len(sys.argv) > 1 else "cifar10-jpeg.tar.gz"
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("name", nargs="?", default="cifar10-jpeg.tar.gz")
+    parser.add_argument("--dry-run", action="store_true", help="print the figures, write nothing down")
+    asked = parser.parse_args()
+    name, before = asked.name, busy()
     sets = find_home().data
     images, alone = decode_alone(sets / name)
     with tempfile.TemporaryDirectory(prefix="lth-bench-") as cache:
@@ -49,9 +55,12 @@ def main() -> None:
     first, again = seconds
     print(machine())
     print(f"{images:,} images: decoding alone {alone:.2f} s; first reading {first:.2f} s ({os.cpu_count()} threads)")
-    print(
-        f"first reading / decoding alone {first / alone:.2f}; from the cache {again:.2f} s ({first / again:.0f}× less)"
-    )
+    figures = {
+        "own_images_first_reading_over_decoding": figure(first / alone, "ratio"),
+        "own_images_first_reading_seconds": figure(first, "s", 60),
+        "own_images_from_cache_seconds": figure(again, "s", 2),
+    }
+    tell(figures, write=not asked.dry_run, note=before)
 
 
 if __name__ == "__main__":

@@ -1,11 +1,13 @@
 """The whole pipeline against the training loop alone.
 
     python -m benchmarks.pipeline                                     # digits: the built-in experiment
-    python -m benchmarks.pipeline lenet_mnist --through 1 --replicates 0
+    python -m benchmarks.pipeline lenet_mnist --through 2 --replicates 0
+    python -m benchmarks.pipeline digits --parts --through 1 --replicates 0
 
 Runs `lth run CARD` in an empty home and compares, in that one run, its wall time with the time spent inside the
 training loops (evaluation included, as the loop needs it) on the way that takes longest: the replicate with the most.
-What is left is Dagster, MLflow, figures, the store, imports and the start of processes.
+What is left is Dagster, MLflow, figures, the store, imports and the start of processes; with --parts the run is made
+once more, in one process, and each of them is named (benchmarks/breakdown.py). Other options go to `lth run`.
 """
 
 from __future__ import annotations
@@ -13,7 +15,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import subprocess
 import sys
 import tempfile
@@ -22,7 +23,12 @@ from pathlib import Path
 
 import pandas as pd
 
-ROOT = Path(__file__).resolve().parent.parent
+from benchmarks.command import tell
+from benchmarks.machine import ROOT, busy, machine
+from benchmarks.results import figure
+
+#: card -> whole / loop; of others no more than what it is
+TARGETS = {"digits": 1.5, "lenet_mnist": 1.05}
 
 
 def measure(card: str, arguments: list[str]) -> dict[str, float | int | str]:
@@ -48,26 +54,25 @@ def measure(card: str, arguments: list[str]) -> dict[str, float | int | str]:
     }
 
 
-def machine() -> str:
-    """The processor, its cores, torch."""
-    import torch
-
-    from lth_pipeline.recipes.route import processor
-
-    return f"{processor()}, {os.cpu_count()} cores, Python {platform.python_version()}, torch {torch.__version__}"
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("card", nargs="?", default="digits")
-    parser.add_argument("--repeat", type=int, default=1, help="runs; the median by ratio is printed last")
-    known, passed_on = parser.parse_known_args()
-    runs = []
-    for _ in range(known.repeat):
-        runs.append(measure(known.card, passed_on))
+    parser.add_argument("--repeat", type=int, default=1, help="runs; the median by ratio is the figure")
+    parser.add_argument("--parts", action="store_true", help="name what is beside the loop")
+    parser.add_argument("--dry-run", action="store_true", help="print the figure, write nothing down")
+    asked, passed_on = parser.parse_known_args()
+    runs, before = [], busy()
+    for _ in range(asked.repeat):
+        runs.append(measure(asked.card, passed_on))
         print(json.dumps(runs[-1]), flush=True)
     median = sorted(runs, key=lambda run: run["ratio"])[len(runs) // 2]
-    print(f"{machine()}\npipeline / training loop, {known.card}: {median['ratio']:.2f} (median of {len(runs)})")
+    print(machine())
+    note = f"`{' '.join([asked.card, *passed_on])}`, {median['wall_seconds']:.0f} s, median of {len(runs)}"
+    one = figure(median["ratio"], "ratio", TARGETS.get(asked.card), note)
+    tell({f"pipeline_over_loop_{asked.card}": one}, write=not asked.dry_run, note=before)
+    if asked.parts:
+        command = [sys.executable, "-m", "benchmarks.breakdown", asked.card, *passed_on]
+        subprocess.run(command, cwd=ROOT, check=True)
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from lth_pipeline.lottery.data.dataset import Data
 from lth_pipeline.lottery.models.model import Mode, Model, Tensors
 from lth_pipeline.lottery.randomness import generator
 from lth_pipeline.lottery.training import curve, ways
+from lth_pipeline.lottery.training.allocator import keep_freed_memory
 from lth_pipeline.lottery.training.distillation import Teacher, moved
 from lth_pipeline.lottery.training.early_bird import EarlyBird
 from lth_pipeline.lottery.training.optimisers import (
@@ -92,6 +93,8 @@ def train(
     """
     started = perf_counter() - (resume.seconds if resume else 0.0)
     device = data.train.labels.device
+    if device.type == "cpu":
+        keep_freed_memory()
     source = resume.weights if resume else weights
     taken = {name: source[name].detach().to(device, copy=True) for name in weights}
     mask = {name: alive.to(device) for name, alive in mask.items()} if mask is not None else None

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import replace
+from time import perf_counter, sleep
 
 import pytest
 import torch
@@ -82,3 +83,10 @@ def test_iterations_and_seconds_count_this_call():
     assert trained.iterations == 13
     assert run(replace(SGD, start=20)).iterations == 6
     assert 0 < trained.seconds < 60
+
+
+def test_seconds_are_the_trainings_and_not_the_listeners():
+    """Or writing rows to a slow server would pass for slow training."""
+    started = perf_counter()
+    trained = run(SGD, on_evaluation=lambda row, state: sleep(0.2))
+    assert perf_counter() - started - trained.seconds >= 4 * 0.2

@@ -108,21 +108,23 @@ def _train(
         mark = now
 
     def record(iteration: int, losses: int) -> None:
+        nonlocal mark
         found = stack.evaluate()
         copied = cache(stack.copy)  # one for all networks, and only where a state is asked for
 
         def state(network: int) -> State:
             weights, optimiser = stack.alone(copied(), network)
-            share_out()
             made = optimiser if iteration > schedule.start else {}  # before a step torch's optimisers have none
             return State(iteration, weights, made, list(rows[network]), seconds[network])
 
+        share_out()
         for network in going:
             loss_sum, *evaluated = found[network]
             values = (iteration, loss_sum / losses if losses else float("nan"), *evaluated)
             rows[network].append(dict(zip(curve.COLUMNS, values, strict=True)))
             if networks[network].on_evaluation:
                 networks[network].on_evaluation(rows[network][-1], partial(state, network))
+        mark = perf_counter()  # what the caller does there is not training
 
     def freeze() -> None:
         """Keep those that have ended as they are now."""

@@ -45,7 +45,7 @@ class Trained:
     weights: dict[str, torch.Tensor]  # float32, on the CPU; the pruned are exactly zero
     rows: list[curve.Row]
     train_accuracy: float  # of the final weights on the whole training part, as it is without augmentation
-    seconds: float  # evaluation included; of a resumed training, with those before
+    seconds: float  # evaluation included, `on_evaluation` not; of a resumed training, with those before
     iterations: int  # in all
     diverged_at: int | None = None  # the evaluation at which a loss was not finite; training stopped there
 
@@ -112,7 +112,7 @@ def train(
         return perf_counter() - started
 
     def record(iteration: int) -> None:
-        nonlocal losses
+        nonlocal losses, started
         validation_loss, validation_accuracy = network.evaluate(data.validation)
         test_loss, test_accuracy = network.evaluate(data.test)
         train_loss = float(loss_sum) / losses if losses else float("nan")
@@ -123,7 +123,9 @@ def train(
         if follower:
             follower.see(iteration, network.weights())
         if on_evaluation:
+            told = perf_counter()
             on_evaluation(rows[-1], lambda: state(iteration))
+            started += perf_counter() - told  # what the caller does there is not training
 
     def state(iteration: int) -> State:
         seen = follower.state() if follower else {}

@@ -44,8 +44,12 @@ def execute(
         asset_selection=selection,
         remote_job_origin=RemoteJobOrigin(RemoteRepositoryOrigin(location, REPOSITORY), job),
     )
-    events = list(execute_run_iterator(InMemoryJob(whole), run, instance))
-    failures = [_first_cause(event.step_failure_data.error) for event in events if event.is_step_failure]
+    # of the events only failures are kept: the others hold a picture for every training
+    failures = [
+        _first_cause(event.step_failure_data.error)
+        for event in execute_run_iterator(InMemoryJob(whole), run, instance)
+        if event.is_step_failure
+    ]
     return run.run_id, instance.get_run_by_id(run.run_id).status == DagsterRunStatus.SUCCESS, failures
 
 

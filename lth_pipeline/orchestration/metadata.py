@@ -69,6 +69,7 @@ def origin_metadata(chain: Chain, products: dict[Step, Product], round: int) -> 
             again = {None: "", True: ", again, with the same bits", False: ", again, with OTHER bits"}[
                 product.same_bits
             ]
+            again += " (another route than before: rounding may differ)" if product.rerouted else ""
             came.append(f"computed{again}")
         else:
             came.append(f"found in the store: made for {trainings.origin(product)}")

@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 #: The version of the code of each kind of step. Raise it when a change alters what a step computes: recipes
@@ -42,7 +43,7 @@ class Recipe:
     def content(self) -> dict[str, Any]:
         return {"kind": self.kind, "code": CODE[self.kind], "settings": self.settings, "inputs": self.inputs}
 
-    @property
+    @cached_property
     def id(self) -> str:
         """40 hex digits of the SHA-256 of `content` as JSON with sorted keys."""
         text = json.dumps(self.content, sort_keys=True, separators=(",", ":"), allow_nan=False)

@@ -27,14 +27,15 @@ class Product:
     """What a step made.
 
     computed: False where it was found in the store.
-    same_bits: of a recompute (`fresh`): whether it gave what the store had; None where there was nothing, or other bits
-        that were computed on another route.
+    same_bits: of a recompute (`fresh`): whether it gave what the store had; None where there was nothing.
+    rerouted: of a recompute that gave other bits: whether it took another route, where rounding may differ.
     """
 
     recipe: Recipe
     record: Record
     computed: bool
     same_bits: bool | None = None
+    rerouted: bool = False
 
     @property
     def version(self) -> str:
@@ -131,10 +132,9 @@ class Workshop:
         same_bits = before["version"] == record["version"] if before else None
         if same_bits is False:
             made.clear()  # what lies below reads other bits now
-            if before["route"] != record["route"]:
-                same_bits = None  # rounding may differ there
         made[step] = Product(recipe, record, computed=False)
-        return Product(recipe, record, True, same_bits)
+        rerouted = same_bits is False and before["route"] != record["route"]
+        return Product(recipe, record, True, same_bits, rerouted)
 
     @contextmanager
     def _telling_of(self, other: str) -> Iterator[None]:

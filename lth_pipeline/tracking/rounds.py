@@ -31,13 +31,14 @@ class Logger:
     _rows: list[dict[str, float]] = field(default_factory=list)
     _logged: set[int] = field(default_factory=set)
     _flushed: float = 0.0
+    _series: str = ""  # the one it was opened under
 
     def open(self) -> str:
         if self.run_id is None:
             training, client = self.training, self.tracker.client
             experiment_id = self.tracker.experiment_id(training.experiment, training.description)
-            parent = series.series_of(self.tracker, training)
-            tags = {**training.tags, **self.tags, "lth.status": "running", "mlflow.parentRunId": parent}
+            self._series = series.series_of(self.tracker, training)
+            tags = {**training.tags, **self.tags, "lth.status": "running", "mlflow.parentRunId": self._series}
             self.run_id = client.create_run(experiment_id, tags=tags, run_name=training.name).info.run_id
         return self.run_id
 
@@ -85,6 +86,7 @@ class Logger:
         from mlflow.entities import Metric, Param, RunTag
 
         self._rows = [dict(row) for row in rows]
+        new = self.run_id is None
         self.flush()
         client, run_id, now = self.tracker.client, self.open(), int(time.time() * 1000)
         metrics = {name: facts[name] for name in SUMMARY_METRICS} | {"remaining_percent": 100 * facts["density"]}
@@ -99,5 +101,6 @@ class Logger:
         )
         client.set_terminated(run_id)
         supersede(self.tracker, self.training, by=run_id)
-        series.add(self.tracker, self.training, metrics)
+        # of a run that was open while it trained, another series may stand there by now
+        series.add(self.tracker, self.training, metrics, self._series if new else None)
         return run_id

@@ -26,13 +26,13 @@ def series_of(tracker: Tracker, training: Training) -> str:
     return same[0].info.run_id if same else _open(tracker, training)
 
 
-def add(tracker: Tracker, training: Training, metrics: Mapping[str, float]) -> None:
-    """Put the point of a finished round on its series.
+def add(tracker: Tracker, training: Training, metrics: Mapping[str, float], series: str | None = None) -> None:
+    """Put the point of a finished round on its series. series: its run id, where it was looked up just now.
 
     A round whose point is there already and other gives a new series of the rounds above it: what lies below no
     longer follows, and is added as it is trained. The same point again (a recompute) changes nothing.
     """
-    series = series_of(tracker, training)
+    series = series or series_of(tracker, training)
     rounds = _points(tracker, series, METRICS[0])
     if training.round in rounds:
         if all(_points(tracker, series, name)[training.round] == metrics[name] for name in COMPARED):

@@ -164,4 +164,4 @@ def test_a_recompute_is_of_that_training_alone(cards, tmp_path):
     workshop.make(chain, step)
     again = workshop.make(chain, step, fresh=True)
     assert again.computed and again.record["route"]["networks_together"] == 1
-    assert again.same_bits in (True, None)
+    assert again.same_bits or again.rerouted

@@ -201,3 +201,20 @@ def test_look_ups_of_a_deep_chain_are_quick(tmp_path):
     """Without memory a look-up of round 20 would take 3^20 others."""
     workshop = new_workshop(tmp_path / "s")
     assert workshop.look_up(Chain(load_cards([]), "lenet_mnist", 0), Step("trained", 20, "ticket")) is None
+
+
+def test_other_bits_are_forgiven_on_another_route_alone(cards, tmp_path, monkeypatch):
+    """Of an artifact that an earlier version's loops made, say."""
+    workshop, step = new_workshop(tmp_path / "s"), Step("trained", 0, "dense")
+    chain = Chain(cards, "small", 0)
+    product = workshop.make(chain, step)
+    changed = {**workshop.store.load(product.version), "train_accuracy": torch.tensor(0.5, dtype=torch.float64)}
+
+    def stored_before(route):
+        other = new_workshop(tmp_path / "s")
+        other.store.save(product.recipe, changed, facts={}, route=route, made_by={})
+        again = other.make(chain, step, fresh=True)
+        return again.same_bits, again.rerouted
+
+    assert stored_before(product.record["route"]) == (False, False)
+    assert stored_before({**product.record["route"], "arithmetic": 1}) == (False, True)

@@ -22,8 +22,9 @@ from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 from time import perf_counter
+from unittest.mock import patch
 
-from benchmarks.machine import ROOT, machine
+from benchmarks.machine import environment, machine
 
 LOOP, DAGSTER, START = "training loop", "Dagster (events, runs, assets)", "imports and start"
 #: part of a run -> modules all of whose functions and methods are its, or "module:name" of one
@@ -174,13 +175,12 @@ def main() -> None:
     parser.add_argument("--through", type=int)
     parser.add_argument("--replicates", type=lambda text: tuple(int(number) for number in text.split(",")))
     asked = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="lth-bench-") as home:
-        os.environ.setdefault("LTH_DATA_DIR", str(ROOT / "data"))
-        os.environ["LTH_HOME"] = home
-        for name in ("DAGSTER_HOME", "MLFLOW_TRACKING_URI", "LTH_STORE_DIR"):
-            os.environ.pop(name, None)
-        with _quiet(Path(home) / "printed"):
-            seconds = run(asked.card, asked.replicates, asked.through)
+    with (
+        tempfile.TemporaryDirectory(prefix="lth-bench-") as home,
+        patch.dict(os.environ, environment(home), clear=True),
+        _quiet(Path(home) / "printed"),
+    ):
+        seconds = run(asked.card, asked.replicates, asked.through)
     print(f"{machine()}\n{asked.card}\n{told(seconds)}")
 
 

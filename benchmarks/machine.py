@@ -11,6 +11,13 @@ ROOT = Path(__file__).resolve().parent.parent
 WRITTEN = ("benchmarks/RESULTS.md", "benchmarks/results.json")  # by the benchmarks themselves: they make nothing dirty
 
 
+def environment(home: str | Path) -> dict[str, str]:
+    """Of a process in a `home` of its own, with the data sets of this one."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("LTH_", "MLFLOW_", "DAGSTER_"))}
+    data = os.environ.get("LTH_DATA_DIR", str(ROOT / "data"))
+    return {**kept, "LTH_HOME": str(home), "LTH_DATA_DIR": data, "LTH_DEVICE": "cpu"}
+
+
 def machine() -> str:
     """The processor, its cores, torch; where there is one, the GPU."""
     import torch

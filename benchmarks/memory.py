@@ -1,85 +1,86 @@
-"""The greatest memory of a process that trains a LeNet-300-100 on MNIST, against what it may take.
+"""The greatest memory of a run's process that trains a LeNet-300-100 on MNIST, against what it may take.
 
     python -m benchmarks.memory
 
-The bound: the data set as float32; for each network in flight 6 tensors of its size (weights, gradients, two moments,
-mask, a copy to keep); and 600 MB for Python, torch and what comes and goes while a set is read.
+The process is a worker of `lth run`: Dagster, MLflow and figures are in it. The bound: the data set as float32; for
+each network in flight 6 tensors of its size (weights, gradients, two moments, mask, a copy to keep); and 600 MB for
+Python, what it imports, and what comes and goes while a set is read.
 """
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
+import multiprocessing
+import os
 import tempfile
+from math import prod
 from pathlib import Path
+from unittest.mock import patch
 
-from benchmarks.machine import ROOT
+from benchmarks.lenet import note
+from benchmarks.machine import environment
 from benchmarks.results import Figures, figure
 
-NETWORKS, TENSORS, FLOAT32, BESIDE = 1, 6, 4, 600e6
+NETWORKS, TENSORS, FLOAT32, LABEL, BESIDE = 1, 6, 4, 8, 600e6
 CARD = """\
-description: LeNet-300-100 on MNIST, one round
-based_on: lenet_mnist
-training: {iterations: 300}
-pruning: {rounds: 1}
+description: LeNet-300-100, one round
+based_on: {card}
+training: {{iterations: 300}}
+pruning: {{rounds: 1}}
 replicates: 1
 """
 
 
 def figures() -> Figures:
-    """In a process of its own, whose peak is of nothing else."""
-    program = "from benchmarks.memory import one_round; one_round()"
-    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True)
-    parts = json.loads(done.stdout.splitlines()[-1])
-    bound = parts["data"] + NETWORKS * TENSORS * parts["parameters"] * FLOAT32 + BESIDE
-    print("MB at most: " + ", ".join(f"{name} {parts[name] / 1e6:.0f}" for name in ("imports", "data read", "trained")))
-    print(f"MB bound: {bound / 1e6:.0f} (data set {parts['data'] / 1e6:.0f}, {parts['parameters']:,} parameters)")
-    return {"peak_memory_over_bound": figure(parts["trained"] / bound, "ratio", 1.0, parts["note"])}
+    """Without MNIST on the digits, and that is said."""
+    said = "on the digits: MNIST is not here" if note() else ""
+    with (
+        tempfile.TemporaryDirectory(prefix="lth-bench-") as folder,
+        patch.dict(os.environ, environment(folder), clear=True),
+    ):
+        cards = Path(folder) / "experiments"
+        cards.mkdir()
+        (cards / "one.yaml").write_text(CARD.format(card="digits" if said else "lenet_mnist"))
+        most, data, parameters = one_run()
+    bound = data + NETWORKS * TENSORS * parameters * FLOAT32 + BESIDE
+    print(f"MB at most: {most / 1e6:.0f}")
+    print(f"MB bound: {bound / 1e6:.0f} (data set {data / 1e6:.0f}, {parameters:,} parameters)")
+    return {"peak_memory_over_bound": figure(most / bound, "ratio", 1.0, said)}
 
 
-def one_round() -> None:
-    """Train round 0 and round 1 as a workshop does; print bytes as JSON."""
-    from benchmarks.lenet import note, random_images
+def one_run() -> tuple[int, int, int]:
+    """Run the card `one` as `lth run` does: (bytes its process had at most, bytes of the data set, parameters)."""
     from lth_pipeline.home import find_home
-    from lth_pipeline.lottery.data import catalog
-    from lth_pipeline.recipes import Step, Store, Workshop, load_cards, training
+    from lth_pipeline.orchestration.instance import open_instance
+    from lth_pipeline.orchestration.launch import Task, run_tasks
+    from lth_pipeline.orchestration.partitions import partition_key
+    from lth_pipeline.orchestration.plan import LOCATION
+    from lth_pipeline.orchestration.stages import all_stages, asset_name
+    from lth_pipeline.recipes import Chain, load_cards
+    from lth_pipeline.tracking.tracker import open_tracker
 
-    found: dict = {"imports": peak(), "note": note()}
-    if note():
-        catalog.read = lambda name, sets: (random_images(60_000, 10_000), catalog.DATASETS[name].digest)
-    load = training.datasets.load
-
-    def watched(*arguments, **options):
-        data = load(*arguments, **options)
-        parts = (data.train, data.validation, data.test)
-        found["data"] = sum(part.images.nbytes + part.labels.nbytes for part in parts)
-        found["data read"] = peak()
-        return data
-
-    training.datasets.load = watched
-    with tempfile.TemporaryDirectory(prefix="lth-bench-") as folder:
-        home = Path(folder)
-        (home / "cards").mkdir()
-        (home / "cards" / "one.yaml").write_text(CARD)
-        cards = load_cards([home / "cards"])
-        workshop = Workshop(Store(home / "store"), find_home().data, device="cpu")
-        chain = workshop.chain(cards, "one", 0)
-        workshop.make(chain, Step("trained", 0, "dense"))
-        workshop.make(chain, Step("trained", 1, "ticket"))
-    print(json.dumps({**found, "trained": peak(), "parameters": chain.model(0).parameters}))
+    home, most = find_home(), 0
+    chain = Chain(load_cards([home.experiments]), "one", 0)
+    open_tracker(home.tracking_uri, home.mlflow, home.mlflow_ui)
+    assets = tuple(asset_name(stage.name, round) for stage, round in all_stages(1))
+    with open_instance(home):
+        log = home.dagster.parent / "logs" / "memory.log"
+        task = Task(LOCATION, "one", partition_key("one", 0), assets, home.dagster, log)
+        for event, details in run_tasks([task], workers=1):
+            if event == "done" and not details["success"]:
+                raise RuntimeError(f"{details['errors']}\n{log.read_text()[-2000:]}")
+            for worker in multiprocessing.active_children():
+                most = max(most, peak(worker.pid))
+    facts = chain.facts(0)
+    data = (facts.train + facts.test) * (prod(facts.image_shape) * FLOAT32 + LABEL)
+    return most, data, chain.model(0).parameters
 
 
-def peak() -> int:
-    """Bytes this process has had resident at most. `ru_maxrss` would be that of the process that started it too: Linux
-    keeps it over an exec."""
-    status = Path("/proc/self/status")
-    if status.is_file():
-        return 1024 * int(status.read_text().partition("VmHWM:")[2].split()[0])
-    import resource
-
-    unit = 1 if sys.platform == "darwin" else 1024
-    return unit * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+def peak(process: int | None) -> int:
+    """Bytes that a process has had resident at most; 0 where it has just ended."""
+    try:
+        return 1024 * int(Path(f"/proc/{process}/status").read_text().partition("VmHWM:")[2].split()[0])
+    except (OSError, IndexError):
+        return 0
 
 
 if __name__ == "__main__":

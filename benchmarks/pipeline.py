@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import subprocess
 import sys
 import tempfile
@@ -24,7 +23,7 @@ from pathlib import Path
 import pandas as pd
 
 from benchmarks.command import tell
-from benchmarks.machine import ROOT, busy, machine
+from benchmarks.machine import ROOT, busy, environment, machine
 from benchmarks.results import figure
 
 #: card -> whole / loop; of others no more than what it is
@@ -34,10 +33,7 @@ TARGETS = {"digits": 1.5, "lenet_mnist": 1.05}
 def measure(card: str, arguments: list[str]) -> dict[str, float | int | str]:
     """One run in an empty home; seconds and ratios."""
     with tempfile.TemporaryDirectory(prefix="lth-bench-") as home:
-        data = os.environ.get("LTH_DATA_DIR", str(ROOT / "data"))
-        env = {**os.environ, "LTH_HOME": home, "LTH_DATA_DIR": data}
-        for name in ("DAGSTER_HOME", "MLFLOW_TRACKING_URI", "LTH_STORE_DIR"):
-            env.pop(name, None)
+        env = environment(home)
         started = time.perf_counter()
         command = [sys.executable, "-m", "lth_pipeline.cli", "run", card, *arguments]
         subprocess.run(command, env=env, cwd=ROOT, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)

@@ -27,7 +27,7 @@ from pathlib import Path
 from statistics import median
 from unittest.mock import patch
 
-from benchmarks.machine import ROOT, busy, machine
+from benchmarks.machine import ROOT, busy, environment, machine
 from benchmarks.results import Figures, figure
 
 CARD = """\
@@ -99,7 +99,7 @@ def table() -> Figures:
 
 def memory(rounds: int = 30) -> Figures:
     """Of the process of a run as `lth run` starts it, from round to round."""
-    with home_of(1, rounds, 1) as folder, patch.dict(os.environ, _environment(folder), clear=True):
+    with home_of(1, rounds, 1) as folder, patch.dict(os.environ, environment(folder), clear=True):
         resident = list(_each_round(rounds))
     print("memory, MB after each round: " + " ".join(f"{megabytes:.0f}" for megabytes in resident))
     return {"memory_growth_per_round_megabytes": figure(growth(resident), "MB", 1)}
@@ -173,16 +173,10 @@ def _records(folder: Path) -> list[Path]:
 
 
 def _output(command: list[str], home: Path) -> str:
-    done = subprocess.run(command, env=_environment(home), cwd=ROOT, capture_output=True, text=True)
+    done = subprocess.run(command, env=environment(home), cwd=ROOT, capture_output=True, text=True)
     if done.returncode:
         raise RuntimeError(f"{' '.join(command)} ended with {done.returncode}:\n{done.stdout}\n{done.stderr}")
     return done.stdout
-
-
-def _environment(home: Path) -> dict[str, str]:
-    """Of a process in `home`: the digits come with the package, so nothing else is needed."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("LTH_", "MLFLOW_", "DAGSTER_"))}
-    return {**kept, "LTH_HOME": str(home), "LTH_DEVICE": "cpu"}
 
 
 PARTS = {"definitions": definitions, "cached": cached, "table": table, "memory": memory}

@@ -9,7 +9,7 @@ import torch
 
 from lth_pipeline.lottery.data.dataset import Raw
 
-CHUNK = 2**24  # pixels at once: their squares take 64 MB
+CHUNK = 2**21  # pixels at once: their squares take 8 MB
 
 
 def mean_and_deviation(raw: Raw, rows: torch.Tensor) -> tuple[list[float], list[float]]:

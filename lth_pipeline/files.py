@@ -1,9 +1,11 @@
-"""Writing files so that they are whole or not there."""
+"""Writing files so that they are whole or not there, and claiming work that one process alone should do."""
 
 from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 
@@ -22,6 +24,45 @@ def write_atomically(path: Path, content: bytes) -> None:
     finally:
         if temporary:
             temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def claimed(path: Path, *, wait: bool) -> Iterator[bool]:
+    """Hold the claim that the file `path` stands for: of all processes one has it at a time.
+
+    wait: until whoever has it lets go. Gives False, at once, where another has it and `wait` is not asked for. A claim
+    ends with its process, however that ends; the file goes with it where it ends well. Where the system has no such
+    locks (Windows), everyone is given the claim.
+    """
+    try:
+        import fcntl
+    except ImportError:
+        yield True
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    while True:
+        file = path.open("ab")
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.close()
+            yield False
+            return
+        except BaseException:
+            file.close()
+            raise
+        try:
+            same = os.fstat(file.fileno()).st_ino == path.stat().st_ino
+        except FileNotFoundError:
+            same = False
+        if same:
+            break
+        file.close()  # whoever had it has taken the file away since it was opened
+    try:
+        yield True
+    finally:
+        path.unlink(missing_ok=True)
+        file.close()
 
 
 def ensure_writable(folder: Path, error: type[Exception]) -> None:

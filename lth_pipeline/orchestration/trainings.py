@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from dagster import AssetExecutionContext
@@ -123,8 +123,8 @@ def _logged(workshop: Workshop, tracker, chain: Chain, step: Step, product: Prod
             logger.tags["lth.diverged_at"] = str(facts["diverged_at"])
         if (made_by.get("experiment"), made_by.get("replicate")) != (chain.name, chain.replicate):
             logger.tags["lth.reused_from"] = origin(product)
-            if made_by.get("mlflow_run"):
-                logger.tags["lth.reused_from_run"] = made_by["mlflow_run"]
+            if source := made_by.get("mlflow_run") or _run_of(tracker, logger.training, product):
+                logger.tags["lth.reused_from_run"] = source
         files = {
             **_files(workshop, chain, step, product, tensors, rows, facts, logger.tags),
             "learning_curve.png": drawn,
@@ -134,6 +134,17 @@ def _logged(workshop: Workshop, tracker, chain: Chain, step: Step, product: Prod
         params = {**_params(chain, step), "density": facts["density"], **_data_params(facts)}
         run_id = logger.finish(rows, facts, params, files)
     return Trained(step, product, run_id, rows, facts, drawn, distances)
+
+
+def _run_of(tracker, training, product: Product) -> str | None:
+    """The run of those that a product was made for: where it was trained beside theirs, its record names none."""
+    from lth_pipeline.tracking.runs import find_current
+
+    made_by = product.record["made_by"]
+    if "experiment" not in made_by:
+        return None
+    theirs = replace(training, experiment=made_by["experiment"], replicate=made_by["replicate"])
+    return find_current(tracker, theirs, product.version)
 
 
 def _distances(chain: Chain, step: Step, tensors, facts: dict[str, Any]) -> bytes | None:

@@ -39,6 +39,25 @@ def rows_of(tensors: Tensors) -> list[curve.Row]:
     return curve.to_rows({column: tensors[f"curve/{column}"] for column in curve.COLUMNS})
 
 
+#: How near a training on one route comes to the same on another: what is evaluated before the first step, and the test
+#: accuracy at the end. Between them rounding grows, with Adam until single weights have little in common.
+NEAR_AT_START, NEAR_AT_END = 1e-3, 0.03
+
+
+def near(one: Tensors, other: Tensors) -> bool:
+    """Whether two artifacts of one training on two routes agree within the tolerance above; of weights at a rewind
+    point, which have no curve, whether they have the same tensors."""
+    if {name: tensor.shape for name, tensor in weights_of(one).items()} != {
+        name: tensor.shape for name, tensor in weights_of(other).items()
+    }:
+        return False
+    if "curve/iteration" not in one:
+        return True
+    (first, *_, last), (as_first, *_, as_last) = rows_of(one), rows_of(other)
+    starts = all(abs(first[name] - as_first[name]) <= NEAR_AT_START for name in ("validation_loss", "test_loss"))
+    return starts and abs(last["test_accuracy"] - as_last["test_accuracy"]) <= NEAR_AT_END
+
+
 def trained_tensors(trained: Trained, followed: EarlyBird | None) -> Tensors:
     """The artifact of a training."""
     columns = curve.to_tensors(trained.rows)

@@ -189,7 +189,7 @@ class Chain:
         versions = {name: version_of(source) for name, source in self.inputs(step).items()}
         if None in versions.values():
             return None
-        if step.kind in ("trained", "rewind_weights") or self.looks_at_examples(step):
+        if step.trains or self.looks_at_examples(step):
             versions["data"] = self.facts(step.round).digest
         return Recipe(step.kind, identity.settings(self, step), versions)
 

@@ -37,8 +37,7 @@ def route(device: torch.device, **training: Any) -> dict[str, Any]:
         "precision": "float32",
         "networks_together": 1,
         "torch": torch.__version__,
-        "arithmetic": ARITHMETIC,
-        **training,
+        **({"arithmetic": ARITHMETIC, **training} if training else {}),
     }
 
 

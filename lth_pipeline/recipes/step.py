@@ -39,6 +39,10 @@ class Step:
         return f"{place}round {self.round} {(arm + self.kind + number).replace('_', ' ')}"
 
     @property
+    def trains(self) -> bool:
+        return self.kind in ("trained", "rewind_weights")
+
+    @property
     def label(self) -> str:
         """The arm, with the number of its draw from the second on."""
         return f"{self.arm} {self.draw + 1}" if self.draw else self.arm

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import torch
@@ -31,7 +32,7 @@ Tensors = dict[str, torch.Tensor]
 def compute(workshop: Workshop, chain: Chain, step: Step, recipe: Recipe, alone: bool = False) -> Made:
     """What `step` is. alone: train nothing beside it."""
     torch.set_num_threads(workshop.threads)
-    if step.kind in ("rewind_weights", "trained"):
+    if step.trains:
         return _trained(workshop, chain, step, recipe, alone)
     inputs = inputs_of(workshop, recipe)
     if step.kind == "mask":
@@ -41,9 +42,10 @@ def compute(workshop: Workshop, chain: Chain, step: Step, recipe: Recipe, alone:
 
 def _trained(workshop: Workshop, chain: Chain, step: Step, recipe: Recipe, alone: bool) -> Made:
     model = small_model(chain, step.round, _mask_of_small(workshop, chain, step))
-    members = [] if alone else company(workshop, chain, step, recipe, model)
-    if members:
-        return make_together(workshop, members, model)
+    with ExitStack() as claims:
+        members = [] if alone else company(workshop, chain, step, recipe, model, claims)
+        if members:
+            return make_together(workshop, members, model)
     return train_step(workshop, chain, step, recipe, model)
 
 

@@ -3,6 +3,7 @@
     objects/ab/<data version>.safetensors   tensors, named by the SHA-256 over their content
     recipes/ab/<recipe id>.json             what a recipe made, when, how, for whom
     checkpoints/<recipe id>.safetensors     half-done trainings
+    claims/<recipe id>                      of the process that trains it, as long as it does
 
 Files are written to a temporary name, flushed to the disk and renamed, so a file that is there is whole.
 What is read is verified: a flipped bit is an error that names the file, never a wrong result.
@@ -13,10 +14,11 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lth_pipeline.files import ensure_writable, write_atomically
+from lth_pipeline.files import claimed, ensure_writable, write_atomically
 from lth_pipeline.recipes.errors import StoreError
 from lth_pipeline.recipes.recipe import Recipe
 
@@ -114,6 +116,10 @@ class Store:
 
     def drop_checkpoint(self, recipe_id: str) -> None:
         self.checkpoint_path(recipe_id).unlink(missing_ok=True)
+
+    def claimed(self, recipe_id: str, *, wait: bool) -> AbstractContextManager[bool]:
+        """The claim to make what a recipe makes (`files.claimed`)."""
+        return claimed(self.folder / "claims" / recipe_id, wait=wait)
 
     def ensure_writable(self) -> None:
         """Raise StoreError now rather than after an hour of training."""

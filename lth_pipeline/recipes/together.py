@@ -7,13 +7,14 @@ other arms, and the same of the other replicates. Each has its own artifact, as 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from time import monotonic
 from typing import TYPE_CHECKING
 
 import torch
 
+from lth_pipeline.lottery.errors import ModelError, PruningError
 from lth_pipeline.lottery.training import curve
 from lth_pipeline.lottery.training.together import Network, can_train_together, fits, train_together
 from lth_pipeline.lottery.training.train import State
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from lth_pipeline.recipes.workshop import Workshop
 
 ALONE = ("dense_small", "ticket_distilled")  # arms with a network, or a loss, of their own
-FREE = 0.5  # share of a GPU's free memory that networks trained together may take by the estimate of `room`
+SHARE = 0.4  # of a GPU's memory, that networks trained together may take by the estimate of `room`
 
 
 @dataclass(frozen=True)
@@ -41,11 +42,14 @@ class Member:
     recipe: Recipe
 
 
-def company(workshop: Workshop, chain: Chain, step: Step, recipe: Recipe, model: Model) -> list[Member]:
+def company(
+    workshop: Workshop, chain: Chain, step: Step, recipe: Recipe, model: Model, claims: ExitStack
+) -> list[Member]:
     """`step` first, then the trainings that are still missing and may run beside it: of the same round, network, data
     and schedule, of this replicate and of those that `workshop.replicates` names (None: all of the card).
 
-    What these need from the rounds above is made where it is missing. Empty where `step` trains alone.
+    What these need from the rounds above is made where it is missing. Each is claimed, until `claims` ends; one that
+    another process is about is left to it. Empty where `step` trains alone.
     """
     device = choose_device(workshop.device)
     most = room(device, model, schedule_of(chain, step).batch_size) if workshop.together is None else workshop.together
@@ -61,7 +65,7 @@ def company(workshop: Workshop, chain: Chain, step: Step, recipe: Recipe, model:
             if len(found) == most:
                 return found
             if (other, candidate) != (chain, step) and _fits_beside(chain, step, other, candidate):
-                found += _missing(workshop, other, candidate)
+                found += _missing(workshop, other, candidate, claims)
     return found if len(found) > 1 else []
 
 
@@ -93,8 +97,6 @@ def make_together(workshop: Workshop, members: Sequence[Member], model: Model) -
     for member, one in zip(members[1:], made[1:], strict=True):
         with _made_for(workshop, member.chain):
             workshop.keep(member.recipe, one, member.step)
-    for member in members:
-        workshop.store.drop_checkpoint(member.recipe.id)
     return made[0]
 
 
@@ -102,13 +104,14 @@ def room(device: torch.device, model: Model, batch_size: int) -> int:
     """How many networks a device takes: on a CPU one, where stacking brings nothing (the products bound the step, and
     from five LeNets on the weights fall out of the cache).
 
-    A network holds weights, gradients and two moments, and a batch's activations forth and back.
+    A network holds weights, gradients and two moments, and a batch's activations forth and back. Of the whole memory,
+    not what is free of it just now: as many train together in a recompute, or after a crash, as before.
     """
     if device.type != "cuda":
         return 1
-    free, _ = torch.cuda.mem_get_info(device)
+    whole = torch.cuda.get_device_properties(device).total_memory
     each = 4 * 4 * model.parameters + 2 * 4 * batch_size * model.widest * len(model.layers)
-    return max(1, int(FREE * free / each))
+    return max(1, int(SHARE * whole / each))
 
 
 def _may_join(chain: Chain, step: Step, model: Model) -> bool:
@@ -123,13 +126,18 @@ def _fits_beside(chain: Chain, step: Step, other: Chain, candidate: Step) -> boo
     return schedule_of(other, candidate) == schedule_of(chain, step)
 
 
-def _missing(workshop: Workshop, chain: Chain, step: Step) -> list[Member]:
+def _missing(workshop: Workshop, chain: Chain, step: Step, claims: ExitStack) -> list[Member]:
     """`step` of `chain` where it can be trained and has not been."""
     with _made_for(workshop, chain):
-        if diverged_above(chain, step.round, lambda whose, above: workshop.make(whose, above).facts):
+        try:
+            if diverged_above(chain, step.round, lambda whose, above: workshop.make(whose, above).facts):
+                return []
+            recipe = workshop.recipe(chain, step)
+        except (PruningError, ModelError):  # of that replicate alone: its own run will say so
             return []
-        recipe = workshop.recipe(chain, step)
-    return [] if workshop.look_up(chain, step) else [Member(chain, step, recipe)]
+    if workshop.look_up(chain, step) or not claims.enter_context(workshop.store.claimed(recipe.id, wait=False)):
+        return []
+    return [] if workshop.look_up(chain, step) else [Member(chain, step, recipe)]  # made before it was claimed
 
 
 @contextmanager

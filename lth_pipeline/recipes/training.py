@@ -73,7 +73,6 @@ def train_step(workshop: Workshop, chain: Chain, step: Step, recipe: Recipe, mod
         follower=follower,
         way=way,
     )
-    workshop.store.drop_checkpoint(recipe.id)
     made = what_was_made(trained, stop, data, how)
     if follower:
         return made._replace(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -28,7 +28,7 @@ class Product:
 
     computed: False where it was found in the store.
     same_bits: of a recompute (`fresh`): whether it gave what the store had; None where there was nothing.
-    rerouted: of a recompute that gave other bits: whether it took another route, where rounding may differ.
+    rerouted: of a recompute that gave other bits: whether it took another route, and came out near (`artifacts.near`).
     """
 
     recipe: Recipe
@@ -124,17 +124,32 @@ class Workshop:
         if before and not fresh:
             made[step] = Product(recipe, before, computed=False)
             return made[step]
-        from lth_pipeline.recipes.steps import compute
-
         if fresh:
             self.store.drop_checkpoint(recipe.id)
-        record = self.keep(recipe, compute(self, chain, step, recipe, alone=fresh), step)
+        # Of two processes that want one training the second waits, and then finds it.
+        with self.store.claimed(recipe.id, wait=True) if step.trains else nullcontext():
+            if not fresh and (found := self._find(recipe)):
+                made[step] = Product(recipe, found, computed=False)
+                return made[step]
+            record = self._compute(chain, step, recipe, fresh)
         same_bits = before["version"] == record["version"] if before else None
         if same_bits is False:
             made.clear()  # what lies below reads other bits now
         made[step] = Product(recipe, record, computed=False)
-        rerouted = same_bits is False and before["route"] != record["route"]
-        return Product(recipe, record, True, same_bits, rerouted)
+        return Product(recipe, record, True, same_bits, same_bits is False and self._is_rerouted(before, record, step))
+
+    def _compute(self, chain: Chain, step: Step, recipe: Recipe, fresh: bool) -> Record:
+        from lth_pipeline.recipes.steps import compute
+
+        return self.keep(recipe, compute(self, chain, step, recipe, alone=fresh), step)
+
+    def _is_rerouted(self, before: Record, record: Record, step: Step) -> bool:
+        """Whether a training that gave other bits may: it took another route, and came out near."""
+        from lth_pipeline.recipes.artifacts import near
+
+        if not step.trains or before["route"] == record["route"]:
+            return False
+        return near(self.store.load(before["version"]), self.store.load(record["version"]))
 
     @contextmanager
     def _telling_of(self, other: str) -> Iterator[None]:
@@ -156,12 +171,12 @@ class Workshop:
             made.tensors,
             facts=made.facts,
             # everything but training is computed on the CPU, whatever the device
-            route=route(
-                choose_device(self.device if step.kind in ("trained", "rewind_weights") else "cpu"), **made.route
-            ),
+            route=route(choose_device(self.device if step.trains else "cpu"), **made.route),
             made_by={**self.made_by, "step": str(step)},
             made_at=datetime.now(UTC).isoformat(timespec="seconds"),
         )
+        if step.trains:
+            self.store.drop_checkpoint(recipe.id)
         return self._known[recipe.id]
 
     def _find(self, recipe: Recipe) -> Record | None:

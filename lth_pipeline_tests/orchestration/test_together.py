@@ -27,10 +27,12 @@ def lottery(tmp_path_factory):
     patch = pytest.MonkeyPatch()
     made = Place(tmp_path_factory.mktemp("together"))
     made.card("small", SMALL_CARD)
+    made.card("twig", "branch_of: {experiment: small, round: 2}\npruning: {rates: {fc: 0.3}}\n")
     patch.setenv("LTH_HOME", str(made.folder))
     patch.setenv("LTH_TOGETHER", "50")
     with opened() as (definitions, instance):
         results = [materialise(definitions, instance, "small", replicate, LAST) for replicate in (0, 1)]
+        results.append(materialise(definitions, instance, "twig", 1, LAST))
         assert all(result.success for result in results)
         home = find_home()
         open_tracker(home.tracking_uri, home.mlflow, home.mlflow_ui)
@@ -39,7 +41,7 @@ def lottery(tmp_path_factory):
 
 
 def test_the_second_run_finds_what_the_first_trained_for_it(lottery):
-    _, (first, second) = lottery
+    _, (first, second, _) = lottery
     for name in ("r00_trained", "r01_trained", "r01_control"):
         shown = {r: materialisations(result)[name].metadata for r, result in enumerate((first, second))}
         assert "together" in shown[0]["computed on"].value and "together" in shown[1]["computed on"].value
@@ -59,6 +61,24 @@ def test_each_replicate_has_runs_of_its_own_in_mlflow(lottery):
     for run in runs:
         assert "together" in run.data.tags["lth.route"] and "lth.reused_from" not in run.data.tags
         assert len(client.get_metric_history(run.info.run_id, "test_accuracy")) > 2
+
+
+def test_a_branch_names_the_run_of_what_it_takes_over(lottery):
+    """The record of a network that was trained beside another's names none: its run came later."""
+    client, _ = lottery
+    theirs, ours = (
+        {
+            run.data.tags["lth.arm"]: run
+            for run in client.search_runs(
+                [client.get_experiment_by_name(name).experiment_id],
+                "tags.`lth.kind` = 'round' and tags.`lth.replicate` = '1'",
+            )
+        }
+        for name in ("small", "twig")
+    )
+    assert ours.keys() == {"dense", "ticket", "reinit"}
+    for arm, run in ours.items():
+        assert run.data.tags["lth.reused_from_run"] == theirs[arm].info.run_id
 
 
 def test_every_check_holds(lottery):

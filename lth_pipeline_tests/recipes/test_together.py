@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from lth_pipeline.lottery.errors import PruningError
 from lth_pipeline.recipes import Chain, Step
 from lth_pipeline.recipes import together as recipes_together
 from lth_pipeline.recipes.artifacts import rows_of, weights_of
@@ -127,6 +128,36 @@ def test_a_replicate_that_diverged_does_not_hold_up_the_others(tmp_path, monkeyp
     assert [sorted(members) for members in seen] == [["0 round 1 ticket trained", "2 round 1 ticket trained"]]
 
 
+def test_a_replicate_that_cannot_be_pruned_does_not_fail_the_others(tmp_path):
+    """A global ranking may leave a layer empty in one replicate and not in another."""
+    settings = {"pruning": {"scope": "global", "rates": {"fc": 0.985}, "rounds": 1}, "replicates": 6}
+    cards = load(tmp_path / "cards", ours=card(**settings))
+
+    def refused(workshop) -> set[int]:
+        found = set()
+        for replicate in range(6):
+            try:
+                workshop.make(Chain(cards, "ours", replicate), Step("trained", 1, "ticket"))
+            except PruningError:
+                found.add(replicate)
+        return found
+
+    alone = refused(workshop_in(tmp_path / "alone"))
+    assert 0 < len(alone) < 6
+    assert refused(workshop_in(tmp_path / "together", together=50)) == alone
+
+
+def test_what_another_process_is_about_is_left_to_it(cards, tmp_path, monkeypatch):
+    seen = trained_here(monkeypatch)
+    workshop, step = workshop_in(tmp_path / "s", together=100), Step("trained", 0, "dense")
+    theirs = workshop.recipe(Chain(cards, "ours", 1), step)
+    with workshop.store.claimed(theirs.id, wait=False) as mine:  # a lock is of the opened file, not of the process
+        assert mine
+        workshop.make(Chain(cards, "ours", 0), step)
+    assert seen == [["0 round 0 dense trained", "2 round 0 dense trained"]]
+    assert not list((tmp_path / "s" / "claims").iterdir())
+
+
 class Killed(Exception):
     pass
 
@@ -161,7 +192,9 @@ def test_a_recompute_is_of_that_training_alone(cards, tmp_path):
         Chain(cards, "ours", 0),
         Step("trained", 0, "dense"),
     )
-    workshop.make(chain, step)
+    before = workshop.store.load(workshop.make(chain, step).version)
     again = workshop.make(chain, step, fresh=True)
     assert again.computed and again.record["route"]["networks_together"] == 1
     assert again.same_bits or again.rerouted
+    for name, tensor in weights_of(workshop.store.load(again.version)).items():
+        torch.testing.assert_close(tensor, weights_of(before)[name], rtol=1e-4, atol=1e-5)

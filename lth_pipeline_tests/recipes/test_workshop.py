@@ -1,5 +1,7 @@
 """Making steps: once, the same bits again, from where it was left."""
 
+import threading
+
 import pytest
 import torch
 
@@ -203,18 +205,53 @@ def test_look_ups_of_a_deep_chain_are_quick(tmp_path):
     assert workshop.look_up(Chain(load_cards([]), "lenet_mnist", 0), Step("trained", 20, "ticket")) is None
 
 
-def test_other_bits_are_forgiven_on_another_route_alone(cards, tmp_path, monkeypatch):
+def test_other_bits_are_forgiven_on_another_route_where_they_are_near(cards, tmp_path):
     """Of an artifact that an earlier version's loops made, say."""
     workshop, step = new_workshop(tmp_path / "s"), Step("trained", 0, "dense")
     chain = Chain(cards, "small", 0)
     product = workshop.make(chain, step)
-    changed = {**workshop.store.load(product.version), "train_accuracy": torch.tensor(0.5, dtype=torch.float64)}
+    tensors, route = workshop.store.load(product.version), product.record["route"]
+    older = {**route, "arithmetic": 1}
 
-    def stored_before(route):
+    def recomputed(route, **changed):
         other = new_workshop(tmp_path / "s")
-        other.store.save(product.recipe, changed, facts={}, route=route, made_by={})
+        other.store.save(product.recipe, {**tensors, **changed}, facts={}, route=route, made_by={})
         again = other.make(chain, step, fresh=True)
         return again.same_bits, again.rerouted
 
-    assert stored_before(product.record["route"]) == (False, False)
-    assert stored_before({**product.record["route"], "arithmetic": 1}) == (False, True)
+    rounded = {"weights/fc1.weight": tensors["weights/fc1.weight"] * (1 + 1e-6)}
+    assert recomputed(route) == (True, False)
+    assert recomputed(route, **rounded) == (False, False)
+    assert recomputed(older, **rounded) == (False, True)
+    assert recomputed(older, **{"curve/test_accuracy": tensors["curve/test_accuracy"] - 0.1}) == (False, False)
+    assert recomputed(older, **{"curve/validation_loss": tensors["curve/validation_loss"] + 0.01}) == (False, False)
+
+
+def test_a_mask_is_never_forgiven(cards, tmp_path):
+    """It is computed on the CPU whatever the device."""
+    workshop, chain, step = new_workshop(tmp_path / "s"), Chain(cards, "small", 0), Step("mask", 1)
+    product = workshop.make(chain, step)
+    other = {name: ~alive for name, alive in workshop.store.load(product.version).items()}
+    workshop.store.save(product.recipe, other, facts={}, route={"device": "cuda"}, made_by={})
+    again = new_workshop(tmp_path / "s").make(chain, step, fresh=True)
+    assert (again.same_bits, again.rerouted) == (False, False)
+
+
+def test_of_two_processes_that_want_one_training_the_second_waits_and_finds_it(cards, tmp_path):
+    workshop, step = new_workshop(tmp_path / "s"), Step("trained", 0, "dense")
+    chain, trained = Chain(cards, "small", 0), []
+    recipe = workshop.recipe(chain, step)
+
+    def second():
+        other = new_workshop(tmp_path / "s")
+        other.on_row = lambda step, row, total: trained.append(row)
+        trained.append(other.make(Chain(cards, "small", 0), step).computed)
+
+    with workshop.store.claimed(recipe.id, wait=False):
+        waiting = threading.Thread(target=second)
+        waiting.start()
+        waiting.join(0.5)
+        assert waiting.is_alive() and trained == []
+        workshop._compute(chain, step, recipe, fresh=False)
+    waiting.join(60)
+    assert trained == [False]

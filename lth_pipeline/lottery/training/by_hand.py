@@ -15,7 +15,7 @@ from lth_pipeline.lottery.data.dataset import Part
 from lth_pipeline.lottery.models.model import Mode, Model, Tensors
 from lth_pipeline.lottery.training.clearing import clear, survivors
 from lth_pipeline.lottery.training.distillation import Teacher
-from lth_pipeline.lottery.training.evaluation import CHUNK, measured
+from lth_pipeline.lottery.training.evaluation import at_once, measured
 from lth_pipeline.lottery.training.loss import loss_and_gradient
 from lth_pipeline.lottery.training.schedule import Schedule
 
@@ -81,7 +81,8 @@ class ByHand:
         return self._whole
 
     def evaluate(self, part: Part) -> tuple[float, float]:
-        return measured(((self._forward(images)[1], labels) for images, labels in chunks(part, CHUNK)), len(part))
+        size = at_once(self._model, part)
+        return measured(((self._forward(images)[1], labels) for images, labels in chunks(part, size)), len(part))
 
     def _forward(self, images: torch.Tensor) -> tuple[list[torch.Tensor], torch.Tensor]:
         """(what goes into each layer, logits)."""
@@ -114,6 +115,12 @@ class ByHand:
             return torch.ops.aten.threshold_backward(back, given, 0)
         back = torch.ops.aten.threshold_backward(back, given, 0)
         return back.new_zeros(len(back), layer.shape[1]).index_copy_(1, cut.columns, back)
+
+
+def computed(alive: torch.Tensor) -> int:
+    """How many weights of a layer the step computes with."""
+    cut = _cut(alive)
+    return len(cut.rows) * len(cut.columns) if cut else alive.numel()
 
 
 def _cut(alive: torch.Tensor) -> Cut | None:

@@ -21,9 +21,7 @@ ACTIVATIONS = 2**24  # elements of the largest activation, at most (64 MB): 256 
 
 def evaluate(model: Model, weights: Tensors, part: Part, precision: str = "float32") -> tuple[float, float]:
     """(mean cross-entropy, share classified correctly) over `part`; precision: of the forward pass, see `Schedule`."""
-    device = part.labels.device
-    most = CHUNK if device.type == "cpu" else CHUNK_ON_DEVICE
-    size = max(1, min(most, ACTIVATIONS // max(1, model.widest)))
+    device, size = part.labels.device, at_once(model, part)
 
     def answers() -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
         for images, labels in chunks(part, size):
@@ -32,6 +30,13 @@ def evaluate(model: Model, weights: Tensors, part: Part, precision: str = "float
             yield logits.float(), labels
 
     return measured(answers(), len(part))
+
+
+def at_once(model: Model, part: Part, most: int | None = None) -> int:
+    """Images a forward pass; most: in the place of CHUNK."""
+    if most is None:
+        most = CHUNK if part.labels.device.type == "cpu" else CHUNK_ON_DEVICE
+    return max(1, min(most, ACTIVATIONS // max(1, model.widest)))
 
 
 @torch.no_grad()

@@ -18,7 +18,7 @@ from lth_pipeline.lottery.data.dataset import Part
 from lth_pipeline.lottery.models.model import Layer, Mode, Model, Tensors
 from lth_pipeline.lottery.training.clearing import survivors
 from lth_pipeline.lottery.training.distillation import Teacher
-from lth_pipeline.lottery.training.evaluation import measured
+from lth_pipeline.lottery.training.evaluation import at_once, measured
 from lth_pipeline.lottery.training.loss import loss_and_gradient
 from lth_pipeline.lottery.training.schedule import Schedule
 
@@ -143,7 +143,8 @@ class Sparse:
         """(columns (inputs, N), labels) of the whole part."""
         if id(part) in self._kept:
             return self._kept[id(part)][1]
-        turned = ((_columns(images), labels) for images, labels in chunks(part, CHUNK))
+        size = at_once(self._model, part, CHUNK)
+        turned = ((_columns(images), labels) for images, labels in chunks(part, size))
         if part.streamed or part.scaling or part.images.nbytes > KEPT:
             return turned
         self._kept[id(part)] = part, list(turned)  # the part too, so that no other gets its id

@@ -17,6 +17,7 @@ import torch
 
 from lth_pipeline.lottery.data.dataset import Data
 from lth_pipeline.lottery.models.model import Model, Tensors
+from lth_pipeline.lottery.pruning import masks
 from lth_pipeline.lottery.training import curve, draws
 from lth_pipeline.lottery.training.precision import computing
 from lth_pipeline.lottery.training.schedule import Schedule
@@ -88,7 +89,7 @@ def _train(
     states = [each.resume for each in networks if each.resume]
     stack = Stack(
         model,
-        [each.resume.weights if each.resume else each.weights for each in networks],
+        [_begins(each) for each in networks],
         [each.mask for each in networks],
         data,
         schedule,
@@ -175,6 +176,12 @@ def _train(
         )
         for network in range(count)
     ]
+
+
+def _begins(network: Network) -> Tensors:
+    """The weights that it goes on from, under its mask whatever was given."""
+    weights = network.resume.weights if network.resume else network.weights
+    return masks.apply(network.mask, weights) if network.mask else weights
 
 
 def _ended(rows: list[curve.Row], schedule: Schedule, stop: int | None) -> bool:

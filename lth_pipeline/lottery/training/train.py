@@ -12,6 +12,7 @@ from lth_pipeline.lottery.data.augmentation import augmented
 from lth_pipeline.lottery.data.batches import fetched, ready
 from lth_pipeline.lottery.data.dataset import Data
 from lth_pipeline.lottery.models.model import Mode, Model, Tensors
+from lth_pipeline.lottery.pruning import masks
 from lth_pipeline.lottery.randomness import generator
 from lth_pipeline.lottery.training import curve, ways
 from lth_pipeline.lottery.training.allocator import keep_freed_memory
@@ -97,7 +98,9 @@ def train(
         keep_freed_memory()
     source = resume.weights if resume else weights
     taken = {name: source[name].detach().to(device, copy=True) for name in weights}
-    mask = {name: alive.to(device) for name, alive in mask.items()} if mask is not None else None
+    if mask is not None:  # of every layer, and the weights under it, whatever was given
+        mask = {name: alive.to(device) for name, alive in (masks.ones(model) | dict(mask)).items()}
+        taken = masks.apply(mask, taken)
     teacher = moved(teacher, device) if teacher else None
     network = ways.begin(way or ways.choose(model, mask, schedule, device), model, taken, mask, schedule, teacher)
     stepping = optimiser(network.learned, schedule)

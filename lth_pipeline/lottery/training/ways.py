@@ -13,15 +13,17 @@ import torch
 
 from lth_pipeline.lottery.data.dataset import Part
 from lth_pipeline.lottery.models.model import Mode, Model, Tensors
+from lth_pipeline.lottery.training.autograd import Autograd
+from lth_pipeline.lottery.training.by_hand import ByHand, computed
 from lth_pipeline.lottery.training.distillation import Teacher
 from lth_pipeline.lottery.training.schedule import Schedule
-from lth_pipeline.lottery.training.sparse import is_sparse
+from lth_pipeline.lottery.training.sparse import Sparse, is_sparse
 
 # Milliseconds of a step: (whatever the network, a weight, a weight and example), fitted by benchmarks/crossover.py to
-# four networks of 2,368 to 1.8 million weights, batches of 16 to 128 and densities of 0.5 to 0.02 on an AMD EPYC, one
-# thread. Of the 72 pairs there it chooses the slower way in 3, by at most a few per cent.
-BY_HAND = (0.088, 8.7e-7, 4.7e-8)
-SPARSE = (0.109, 1.8e-6, 1.44e-7)
+# four networks of 2,368 to 1.8 million weights, batches of 16 to 128, densities of 0.5 to 0.02 and half to a tenth of
+# the units, on an AMD EPYC, one thread. Of the 108 cases there the slower way is chosen in 5, by 8 % at most.
+BY_HAND = (0.095, 8.0e-7, 4.7e-8)
+SPARSE = (0.12, 1.27e-6, 1.69e-7)
 
 
 class Way(Protocol):
@@ -57,7 +59,8 @@ def choose(model: Model, mask: Tensors | None, schedule: Schedule, device: torch
     whole = sum(alive.numel() for alive in mask.values() if not is_sparse(alive))
     survivors = sum(int(alive.sum()) for alive in mask.values() if is_sparse(alive))
     sparse = SPARSE[0] + survivors * _each(SPARSE, schedule) + whole * _each(BY_HAND, schedule)
-    return "sparse" if sparse < BY_HAND[0] + model.prunable * _each(BY_HAND, schedule) else "by hand"
+    by_hand = BY_HAND[0] + sum(map(computed, mask.values())) * _each(BY_HAND, schedule)
+    return "sparse" if sparse < by_hand else "by hand"
 
 
 def _each(milliseconds: tuple[float, float, float], schedule: Schedule) -> float:
@@ -68,9 +71,5 @@ def begin(
     way: str, model: Model, weights: Tensors, mask: Tensors | None, schedule: Schedule, teacher: Teacher | None
 ) -> Way:
     """The step of `model` that way, from `weights`, which it takes over and changes."""
-    from lth_pipeline.lottery.training.autograd import Autograd
-    from lth_pipeline.lottery.training.by_hand import ByHand
-    from lth_pipeline.lottery.training.sparse import Sparse
-
     made = {"autograd": Autograd, "by hand": ByHand, "sparse": Sparse}[way]
     return made(model, weights, mask, schedule, teacher)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import tempfile
 from collections.abc import Iterator
@@ -31,8 +32,8 @@ def claimed(path: Path, *, wait: bool) -> Iterator[bool]:
     """Hold the claim that the file `path` stands for: of all processes one has it at a time.
 
     wait: until whoever has it lets go. Gives False, at once, where another has it and `wait` is not asked for. A claim
-    ends with its process, however that ends; the file goes with it where it ends well. Where the system has no such
-    locks (Windows), everyone is given the claim.
+    ends with its process, however that ends; the file goes with it where it ends well. Where there are no such locks
+    (Windows, some network drives), everyone is given the claim: work is then done twice, and nothing is lost.
     """
     try:
         import fcntl
@@ -48,8 +49,11 @@ def claimed(path: Path, *, wait: bool) -> Iterator[bool]:
             file.close()
             yield False
             return
-        except BaseException:
+        except BaseException as error:
             file.close()
+            if isinstance(error, OSError) and error.errno in (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP):
+                yield True
+                return
             raise
         try:
             same = os.fstat(file.fileno()).st_ino == path.stat().st_ino

@@ -1,11 +1,16 @@
 """Claims: one process at a time, and none that outlives its process."""
 
+import errno
+import fcntl
 import os
 import signal
 import subprocess
 import sys
 
+import pytest
+
 from lth_pipeline.files import claimed
+from lth_pipeline.recipes import Store, StoreError
 
 HOLD = """
 import sys, time
@@ -39,3 +44,18 @@ def test_a_process_that_is_killed_lets_go(tmp_path):
         os.kill(holding.pid, signal.SIGKILL)
     with claimed(path, wait=True) as mine:
         assert mine
+
+
+def test_where_there_are_no_locks_everyone_may(tmp_path, monkeypatch):
+    def refuse(file, how):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    with claimed(tmp_path / "a", wait=False) as first, claimed(tmp_path / "a", wait=True) as second:
+        assert first and second
+
+
+def test_a_store_that_cannot_be_written_to_says_so(tmp_path):
+    (tmp_path / "claims").write_text("a file where a folder should be")
+    with pytest.raises(StoreError, match=r"claims/abc: cannot be written"), Store(tmp_path).claimed("abc", wait=False):
+        pass

@@ -13,8 +13,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -117,9 +117,16 @@ class Store:
     def drop_checkpoint(self, recipe_id: str) -> None:
         self.checkpoint_path(recipe_id).unlink(missing_ok=True)
 
-    def claimed(self, recipe_id: str, *, wait: bool) -> AbstractContextManager[bool]:
+    @contextmanager
+    def claimed(self, recipe_id: str, *, wait: bool) -> Iterator[bool]:
         """The claim to make what a recipe makes (`files.claimed`)."""
-        return claimed(self.folder / "claims" / recipe_id, wait=wait)
+        path = self.folder / "claims" / recipe_id
+        with ExitStack() as held:
+            try:
+                mine = held.enter_context(claimed(path, wait=wait))
+            except OSError as error:
+                raise StoreError(f"{path}: cannot be written ({error.strerror}); free space or permissions") from error
+            yield mine
 
     def ensure_writable(self) -> None:
         """Raise StoreError now rather than after an hour of training."""

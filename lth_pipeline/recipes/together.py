@@ -101,8 +101,8 @@ def make_together(workshop: Workshop, members: Sequence[Member], model: Model) -
 
 
 def room(device: torch.device, model: Model, batch_size: int) -> int:
-    """How many networks a device takes: on a CPU one, where stacking brings nothing (the products bound the step, and
-    from five LeNets on the weights fall out of the cache).
+    """How many networks a device takes: on a CPU one, where stacking costs (ten LeNets take 1.19 ms each and step, one
+    alone 0.92: the products bound the step, and the weights of many fall out of the cache).
 
     A network holds weights, gradients and two moments, and a batch's activations forth and back. Of the whole memory,
     not what is free of it just now: as many train together in a recompute, or after a crash, as before.

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from lth_pipeline.tracking.database import tags_of_runs
 from lth_pipeline.tracking.tracker import Tracker
 
 
@@ -115,8 +116,14 @@ RunKey = tuple[int, int, str, str]
 
 def run_ids(tracker: Tracker, experiment: str) -> dict[RunKey, str]:
     """The current runs of an experiment. By data version too: a run of other settings is not this training's."""
-    current = search(tracker, experiment, {"lth.kind": "round", "lth.status": "current"})
-    return {_key(run.data.tags): run.info.run_id for run in reversed(current)}
+    experiment_id, current = tracker.known(experiment), {"lth.kind": "round", "lth.status": "current"}
+    if experiment_id is None:
+        return {}
+    names = (*current, "lth.replicate", "lth.round", "lth.arm", "lth.data_version")
+    found = tags_of_runs(tracker, experiment_id, names)
+    if found is None:
+        return {_key(run.data.tags): run.info.run_id for run in reversed(search(tracker, experiment, current))}
+    return {_key(tags): run_id for run_id, tags in found.items() if current.items() <= tags.items()}
 
 
 def _key(tags: Mapping[str, str]) -> RunKey:

@@ -102,3 +102,23 @@ def test_a_server_that_does_not_answer_is_named_at_once(place):
     done = place.lth("run", "small", check=False, MLFLOW_TRACKING_URI="http://127.0.0.1:9")
     assert done.returncode == 2
     assert "http://127.0.0.1:9 does not answer" in done.stderr
+
+
+def test_the_runs_of_an_experiment_are_the_same_from_the_database_and_from_a_server(inside, client, monkeypatch):
+    """Superseded ones, series and those that were deleted are not among them."""
+    from lth_pipeline.home import find_home
+    from lth_pipeline.tracking import runs as tracking_runs
+    from lth_pipeline.tracking.tracker import open_tracker
+
+    run_all()
+    inside.card("small", CHANGED)
+    run_all()
+    rounds = runs(client, "tags.`lth.kind` = 'round' and tags.`lth.status` = 'current'")
+    client.delete_run(rounds[0].info.run_id)
+    home = find_home()
+    tracker = open_tracker(home.tracking_uri, home.mlflow, home.mlflow_ui)
+    found = tracking_runs.run_ids(tracker, "small")
+    monkeypatch.setattr(tracking_runs, "tags_of_runs", lambda *asked: None)
+    assert found == tracking_runs.run_ids(tracker, "small")
+    assert set(found.values()) == {run.info.run_id for run in rounds[1:]}
+    assert tracking_runs.run_ids(tracker, "never run") == {}

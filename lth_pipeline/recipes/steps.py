@@ -18,7 +18,7 @@ from lth_pipeline.recipes.made import Made
 from lth_pipeline.recipes.pruning import drawn_mask, pruned_mask, taken_mask
 from lth_pipeline.recipes.recipe import Recipe
 from lth_pipeline.recipes.step import Step
-from lth_pipeline.recipes.together import company, make_together
+from lth_pipeline.recipes.together import Member, company, make_together
 from lth_pipeline.recipes.training import inputs_of, train_step
 from lth_pipeline.recipes.transfer import with_norms
 
@@ -29,23 +29,23 @@ if TYPE_CHECKING:
 Tensors = dict[str, torch.Tensor]
 
 
-def compute(workshop: Workshop, chain: Chain, step: Step, recipe: Recipe, alone: bool = False) -> Made:
-    """What `step` is. alone: train nothing beside it."""
+def compute(workshop: Workshop, chain: Chain, step: Step, recipe: Recipe, again: bool = False) -> Made:
+    """What `step` is. again: a recompute; of what trains beside it nothing is kept."""
     torch.set_num_threads(workshop.threads)
     if step.trains:
-        return _trained(workshop, chain, step, recipe, alone)
+        return _trained(workshop, chain, step, recipe, again)
     inputs = inputs_of(workshop, recipe)
     if step.kind == "mask":
         return _mask(workshop, chain, step, recipe, inputs)
     return Made(_weights(chain, step, inputs), {})
 
 
-def _trained(workshop: Workshop, chain: Chain, step: Step, recipe: Recipe, alone: bool) -> Made:
+def _trained(workshop: Workshop, chain: Chain, step: Step, recipe: Recipe, again: bool) -> Made:
     model = small_model(chain, step.round, _mask_of_small(workshop, chain, step))
     with ExitStack() as claims:
-        members = [] if alone else company(workshop, chain, step, recipe, model, claims)
+        members = company(workshop, chain, step, recipe, model, claims, again)
         if members:
-            return make_together(workshop, members, model)
+            return make_together(workshop, members, Member(chain, step, recipe), model, again)
     return train_step(workshop, chain, step, recipe, model)
 
 

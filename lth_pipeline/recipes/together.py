@@ -43,43 +43,47 @@ class Member:
 
 
 def company(
-    workshop: Workshop, chain: Chain, step: Step, recipe: Recipe, model: Model, claims: ExitStack
+    workshop: Workshop, chain: Chain, step: Step, recipe: Recipe, model: Model, claims: ExitStack, again: bool
 ) -> list[Member]:
-    """`step` first, then the trainings that are still missing and may run beside it: of the same round, network, data
-    and schedule, of this replicate and of those that `workshop.replicates` names (None: all of the card).
+    """`step` and the trainings that are still missing and may run beside it: of the same round, network, data and
+    schedule, of this replicate and of those that `workshop.replicates` names (None: all of the card). In the order of
+    replicates and arms, whoever asks.
 
     What these need from the rounds above is made where it is missing. Each is claimed, until `claims` ends; one that
-    another process is about is left to it. Empty where `step` trains alone.
+    another process is about is left to it. Empty where `step` trains by itself.
+
+    again: those that are there too. So many and the same networks side by side give the same bits once more; networks
+    with convolutions have bits of their own whatever trains beside them, and are alone in their company then.
     """
-    device = choose_device(workshop.device)
+    own, device = Member(chain, step, recipe), choose_device(workshop.device)
     most = room(device, model, schedule_of(chain, step).batch_size) if workshop.together is None else workshop.together
     if most < 2 or not _may_join(chain, step, model):
         return []
     if not fits(data_for(chain.owner(step.round), workshop.dirs, device, recipe.inputs["data"])):
         return []
-    found = [Member(chain, step, recipe)]
-    wanted = range(chain.cards[chain.name].replicates) if workshop.replicates is None else workshop.replicates
-    for number in (chain.replicate, *(other for other in wanted if other != chain.replicate)):
-        other = chain.beside(number)
-        for candidate in [step] if stop_of(step) else other.trainings(step.round):
-            if len(found) == most:
-                return found
-            if (other, candidate) != (chain, step) and _fits_beside(chain, step, other, candidate):
-                found += _missing(workshop, other, candidate, claims)
+    if again and not model.fully_connected:
+        return [own]
+    beside = _beside(workshop, chain, step)
+    place = beside.index((chain, step))
+    found = []
+    for other, candidate in beside[place // most * most :][:most]:
+        if (other, candidate) == (chain, step):
+            found.append(own)
+        elif (needed := _prepared(workshop, other, candidate)) and (again or _missing(workshop, needed, claims)):
+            found.append(needed)
     return found if len(found) > 1 else []
 
 
-def make_together(workshop: Workshop, members: Sequence[Member], model: Model) -> Made:
-    """Train `members`; all but the first, which is given, are put into the store here."""
-    first = members[0]
-    chain, step = first.chain, first.step
+def make_together(workshop: Workshop, members: Sequence[Member], own: Member, model: Model, again: bool) -> Made:
+    """Train `members`, and give what came of `own`; the others are put into the store here, but not `again`."""
+    chain, step = own.chain, own.step
     device, schedule, stop = choose_device(workshop.device), schedule_of(chain, step), stop_of(step)
-    data = data_for(chain.owner(step.round), workshop.dirs, device, first.recipe.inputs["data"])
+    data = data_for(chain.owner(step.round), workshop.dirs, device, own.recipe.inputs["data"])
     precision = precision_of(schedule, device)
     how = {"way": "together", "precision": precision, "networks_together": len(members)}
-    sealed = route(device, **how)
-    states = _states(workshop, members, sealed)
-    told = _telling(workshop, members, stop or schedule.iterations, sealed)
+    sealed = None if again else route(device, **how)
+    states = _states(workshop, members, sealed) if sealed else None
+    told = _telling(workshop, members, chain, stop or schedule.iterations, sealed)
     networks = []
     for place, member in enumerate(members):
         inputs = inputs_of(workshop, member.recipe)
@@ -94,10 +98,11 @@ def make_together(workshop: Workshop, members: Sequence[Member], model: Model) -
         )
     trained = train_together(model, networks, data, schedule, stop=stop)
     made = [what_was_made(one, stop, data, how) for one in trained]
-    for member, one in zip(members[1:], made[1:], strict=True):
-        with _made_for(workshop, member.chain):
-            workshop.keep(member.recipe, one, member.step)
-    return made[0]
+    for member, one in zip(members, made, strict=True):
+        if member != own and not again:
+            with _made_for(workshop, member.chain):
+                workshop.keep(member.recipe, one, member.step)
+    return made[members.index(own)]
 
 
 def room(device: torch.device, model: Model, batch_size: int) -> int:
@@ -119,25 +124,35 @@ def _may_join(chain: Chain, step: Step, model: Model) -> bool:
     return step.arm not in ALONE and not chain.is_early(step) and can_train_together(model, schedule_of(chain, step))
 
 
-def _fits_beside(chain: Chain, step: Step, other: Chain, candidate: Step) -> bool:
-    """Arms of one round differ in their schedule where only some go on from a rewind point."""
-    if candidate.arm in ALONE:
-        return False
-    return schedule_of(other, candidate) == schedule_of(chain, step)
+def _beside(workshop: Workshop, chain: Chain, step: Step) -> list[tuple[Chain, Step]]:
+    """All that may train beside `step`, and itself. Arms of one round differ in their schedule where only some go on
+    from a rewind point."""
+    wanted = range(chain.cards[chain.name].replicates) if workshop.replicates is None else workshop.replicates
+    return [
+        (other, candidate)
+        for other in (chain.beside(number) for number in sorted({chain.replicate, *wanted}))
+        for candidate in ([step] if stop_of(step) else other.trainings(step.round))
+        if candidate.arm not in ALONE and schedule_of(other, candidate) == schedule_of(chain, step)
+    ]
 
 
-def _missing(workshop: Workshop, chain: Chain, step: Step, claims: ExitStack) -> list[Member]:
-    """`step` of `chain` where it can be trained and has not been."""
+def _prepared(workshop: Workshop, chain: Chain, step: Step) -> Member | None:
+    """`step` of `chain` with all before it made; None where it cannot be trained."""
     with _made_for(workshop, chain):
         try:
             if diverged_above(chain, step.round, lambda whose, above: workshop.make(whose, above).facts):
-                return []
-            recipe = workshop.recipe(chain, step)
+                return None
+            return Member(chain, step, workshop.recipe(chain, step))
         except (PruningError, ModelError):  # of that replicate alone: its own run will say so
-            return []
-    if workshop.look_up(chain, step) or not claims.enter_context(workshop.store.claimed(recipe.id, wait=False)):
-        return []
-    return [] if workshop.look_up(chain, step) else [Member(chain, step, recipe)]  # made before it was claimed
+            return None
+
+
+def _missing(workshop: Workshop, member: Member, claims: ExitStack) -> bool:
+    """Whether it has not been trained, and nobody is about it; then it is claimed."""
+    chain, step = member.chain, member.step
+    if workshop.look_up(chain, step) or not claims.enter_context(workshop.store.claimed(member.recipe.id, wait=False)):
+        return False
+    return not workshop.look_up(chain, step)  # it may have been made before it was claimed
 
 
 @contextmanager
@@ -164,11 +179,11 @@ def _states(workshop: Workshop, members: Sequence[Member], sealed: dict) -> list
 
 
 def _telling(
-    workshop: Workshop, members: Sequence[Member], iterations: int, sealed: dict
+    workshop: Workshop, members: Sequence[Member], chain: Chain, iterations: int, sealed: dict | None
 ) -> Callable[[int], Callable[[curve.Row, Callable[[], State]], None]]:
-    """For each place among `members` what is called at its evaluations: it tells `on_row` of those that belong to the
-    chain that was asked, and leaves a state to resume from once all have been evaluated and it is time."""
-    chain, saved, pending = members[0].chain, monotonic(), {}
+    """For each place among `members` what is called at its evaluations: it tells `on_row` of those of `chain`, and
+    leaves a state to resume from once all have been evaluated and it is time. sealed: by which route; None: none."""
+    saved, pending = monotonic(), {}
 
     def told(place: int) -> Callable[[curve.Row, Callable[[], State]], None]:
         def on_evaluation(row: curve.Row, state: Callable[[], State]) -> None:
@@ -179,7 +194,8 @@ def _telling(
             if pending and row["iteration"] != next(iter(pending.values()))[0]:
                 pending.clear()  # one has ended: from here on none is complete
             pending[place] = row["iteration"], state
-            if len(pending) == len(members) and monotonic() - saved >= workshop.checkpoint_seconds:
+            due = sealed and monotonic() - saved >= workshop.checkpoint_seconds
+            if len(pending) == len(members) and due:
                 for other, (_, its_state) in zip(members, (pending[i] for i in range(len(members))), strict=True):
                     workshop.store.save_checkpoint(other.recipe.id, state_tensors(its_state()), sealed)
                 saved = monotonic()

@@ -141,7 +141,7 @@ class Workshop:
     def _compute(self, chain: Chain, step: Step, recipe: Recipe, fresh: bool) -> Record:
         from lth_pipeline.recipes.steps import compute
 
-        return self.keep(recipe, compute(self, chain, step, recipe, alone=fresh), step)
+        return self.keep(recipe, compute(self, chain, step, recipe, again=fresh), step)
 
     def _is_rerouted(self, before: Record, record: Record, step: Step) -> bool:
         """Whether a training that gave other bits may: it took another route, and came out near."""

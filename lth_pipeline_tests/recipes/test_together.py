@@ -18,9 +18,9 @@ def trained_here(monkeypatch) -> list[list[str]]:
     seen: list[list[str]] = []
     make = recipes_together.make_together
 
-    def watched(workshop, members, model):
+    def watched(workshop, members, *more):
         seen.append([f"{member.chain.replicate} {member.step}" for member in members])
-        return make(workshop, members, model)
+        return make(workshop, members, *more)
 
     monkeypatch.setattr("lth_pipeline.recipes.steps.make_together", watched)
     return seen
@@ -185,16 +185,31 @@ def test_a_stack_that_was_killed_goes_on_and_ends_with_the_same_bits(cards, tmp_
     assert not list((tmp_path / "killed" / "checkpoints").iterdir())
 
 
-def test_a_recompute_is_of_that_training_alone(cards, tmp_path):
-    """And says nothing of same bits: it took another route."""
+@pytest.mark.parametrize("round, arm", [(0, "dense"), (1, "reinit")])
+def test_a_recompute_trains_the_same_stack_again_and_gives_the_same_bits(cards, tmp_path, monkeypatch, round, arm):
+    workshop, step = workshop_in(tmp_path / "s", together=100), Step("trained", round, arm)
+    workshop.make(Chain(cards, "ours", 0), Step("trained", 2, "ticket"))
+    seen, before = trained_here(monkeypatch), {path.name for path in (tmp_path / "s").rglob("*")}
+    for replicate in (1, 2):
+        chain = Chain(cards, "ours", replicate)
+        first = workshop.look_up(chain, step)
+        again = workshop.make(chain, step, fresh=True)
+        assert again.same_bits and again.record["route"] == first.record["route"]
+    assert seen[0] == seen[1] and len(seen[0]) == (15 if round else 3)
+    assert {path.name for path in (tmp_path / "s").rglob("*")} == before  # nothing new is kept, no checkpoint left
+
+
+def test_a_network_with_convolutions_is_recomputed_by_itself_to_the_same_bits(tmp_path, monkeypatch):
+    """Its bits do not depend on what trains beside it."""
+    model = {"name": "resnet_cifar", "widths": None, "depth": 8, "filters": 2}
+    rates = {"fc": 0.4, "conv": 0.2, "shortcut": 0.2}
+    cards = load(tmp_path / "cards", ours=card(model=model, pruning={"rates": rates, "rounds": 1}, replicates=2))
     workshop, chain, step = (
-        workshop_in(tmp_path / "s", together=100),
+        workshop_in(tmp_path / "s", together=9),
         Chain(cards, "ours", 0),
-        Step("trained", 0, "dense"),
+        Step("trained", 1, "ticket"),
     )
-    before = workshop.store.load(workshop.make(chain, step).version)
-    again = workshop.make(chain, step, fresh=True)
-    assert again.computed and again.record["route"]["networks_together"] == 1
-    assert again.same_bits or again.rerouted
-    for name, tensor in weights_of(workshop.store.load(again.version)).items():
-        torch.testing.assert_close(tensor, weights_of(before)[name], rtol=1e-4, atol=1e-5)
+    seen = trained_here(monkeypatch)
+    workshop.make(chain, step)
+    assert workshop.make(chain, step, fresh=True).same_bits
+    assert [len(members) for members in seen] == [2, 2, 1]

@@ -10,12 +10,12 @@ in the table as it was.
 
 from __future__ import annotations
 
-import argparse
 import subprocess
 import sys
 import time
 from importlib.util import find_spec
 
+from benchmarks.command import asked_for
 from benchmarks.machine import ROOT, machine
 from benchmarks.results import FOLDER, ResultsError, read
 
@@ -24,12 +24,7 @@ ONE = "from benchmarks.command import command; import sys; command(sys.argv[1], 
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of: {', '.join(SHORT)}; left out: all")
-    parser.add_argument("--dry-run", action="store_true", help="print the figures, write nothing down")
-    asked = parser.parse_args()
-    if unknown := set(asked.names) - set(SHORT):
-        parser.error(f"no yardstick {', '.join(sorted(unknown))}; there are: {', '.join(SHORT)}")
+    asked = asked_for(SHORT, __doc__)
     try:
         read()  # now rather than after minutes
     except ResultsError as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Collection
 from importlib import import_module
 
 from benchmarks.machine import busy, measured
@@ -22,6 +23,17 @@ def command(name: str, arguments: list[str] | None = None) -> None:
     one_thread()
     before = busy()
     tell(measure(name), write=not asked.dry_run, note=before)
+
+
+def asked_for(names: Collection[str], description: str | None) -> argparse.Namespace:
+    """The command line of what has several parts: names (none: all), dry_run."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of: {', '.join(names)}; left out: all")
+    parser.add_argument("--dry-run", action="store_true", help="print the figures, write nothing down")
+    asked = parser.parse_args()
+    if unknown := set(asked.names) - set(names):
+        parser.error(f"no {', '.join(sorted(unknown))}; there are: {', '.join(names)}")
+    return asked
 
 
 def measure(name: str) -> Figures:

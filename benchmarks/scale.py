@@ -12,7 +12,6 @@ memory        what a run's process gains from round to round, over 30 rounds of 
 
 from __future__ import annotations
 
-import argparse
 import json
 import multiprocessing
 import os
@@ -183,15 +182,10 @@ PARTS = {"definitions": definitions, "cached": cached, "table": table, "memory":
 
 
 def main() -> None:
-    from benchmarks.command import tell
+    from benchmarks.command import asked_for, tell
     from benchmarks.timing import one_thread
 
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of: {', '.join(PARTS)}; left out: all")
-    parser.add_argument("--dry-run", action="store_true", help="print the figures, write nothing down")
-    asked = parser.parse_args()
-    if unknown := set(asked.names) - set(PARTS):
-        parser.error(f"no {', '.join(sorted(unknown))}; there are: {', '.join(PARTS)}")
+    asked = asked_for(PARTS, __doc__)
     one_thread()
     print(machine(), flush=True)
     before = busy()

@@ -76,6 +76,7 @@ class Workshop:
     replicates: tuple[int, ...] | None = None
     made_by: dict[str, Any] = field(default_factory=dict)
     on_row: OnRow | None = None
+    on_wait: Callable[[Step], None] | None = None  # another process is about this training; it is waited for
 
     def __post_init__(self) -> None:
         given = self.data_dir
@@ -124,11 +125,10 @@ class Workshop:
         if before and not fresh:
             made[step] = Product(recipe, before, computed=False)
             return made[step]
-        if fresh:
-            self.store.drop_checkpoint(recipe.id)
-        # Of two processes that want one training the second waits, and then finds it.
-        with self.store.claimed(recipe.id, wait=True) if step.trains else nullcontext():
-            if not fresh and (found := self._find(recipe)):
+        with self._claimed(recipe, step) if step.trains else nullcontext():
+            if fresh:
+                self.store.drop_checkpoint(recipe.id)
+            elif found := self._find(recipe):
                 made[step] = Product(recipe, found, computed=False)
                 return made[step]
             record = self._compute(chain, step, recipe, fresh)
@@ -137,6 +137,18 @@ class Workshop:
             made.clear()  # what lies below reads other bits now
         made[step] = Product(recipe, record, computed=False)
         return Product(recipe, record, True, same_bits, same_bits is False and self._is_rerouted(before, record, step))
+
+    @contextmanager
+    def _claimed(self, recipe: Recipe, step: Step) -> Iterator[None]:
+        """Of two processes that want one training the second waits, and then finds it."""
+        with self.store.claimed(recipe.id, wait=False) as mine:
+            if mine:
+                yield
+                return
+        if self.on_wait:
+            self.on_wait(step)
+        with self.store.claimed(recipe.id, wait=True):
+            yield
 
     def _compute(self, chain: Chain, step: Step, recipe: Recipe, fresh: bool) -> Record:
         from lth_pipeline.recipes.steps import compute

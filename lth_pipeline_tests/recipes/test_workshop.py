@@ -239,19 +239,20 @@ def test_a_mask_is_never_forgiven(cards, tmp_path):
 
 def test_of_two_processes_that_want_one_training_the_second_waits_and_finds_it(cards, tmp_path):
     workshop, step = new_workshop(tmp_path / "s"), Step("trained", 0, "dense")
-    chain, trained = Chain(cards, "small", 0), []
+    chain, trained, waits = Chain(cards, "small", 0), [], []
     recipe = workshop.recipe(chain, step)
 
     def second():
         other = new_workshop(tmp_path / "s")
         other.on_row = lambda step, row, total: trained.append(row)
+        other.on_wait = lambda step: waits.append(str(step))
         trained.append(other.make(Chain(cards, "small", 0), step).computed)
 
     with workshop.store.claimed(recipe.id, wait=False):
         waiting = threading.Thread(target=second)
         waiting.start()
         waiting.join(0.5)
-        assert waiting.is_alive() and trained == []
+        assert waiting.is_alive() and trained == [] and waits == ["round 0 dense trained"]
         workshop._compute(chain, step, recipe, fresh=False)
     waiting.join(60)
     assert trained == [False]

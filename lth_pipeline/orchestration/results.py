@@ -3,7 +3,8 @@
 # No `from __future__ import annotations`: Dagster reads the types of an asset's arguments at run time.
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from lth_pipeline.orchestration.partitions import experiment_partitions
 from lth_pipeline.orchestration.resources import Compute, Tracking
 from lth_pipeline.orchestration.rounds import RECIPE_TAG, plain_failures
 from lth_pipeline.orchestration.stages import all_stages, asset_name
+from lth_pipeline.orchestration.trainings import waiting
 from lth_pipeline.recipes import Workshop
 from lth_pipeline.recipes.facts import title_of
 from lth_pipeline.recipes.remarks import followed, remarks
@@ -46,10 +48,19 @@ def results_asset(cards: Mapping[str, Experiment], deepest: int, reports: Path) 
         kinds={"pandas", "mlflow"},
     )
     def results(context: AssetExecutionContext, compute: Compute, tracking: Tracking) -> MaterializeResult:
-        with plain_failures():
+        with plain_failures(), one_at_a_time(context, compute):
             return _materialise(context, compute, tracking, cards, deepest, reports)
 
     return results
+
+
+@contextmanager
+def one_at_a_time(context: AssetExecutionContext, compute: Compute) -> Iterator[None]:
+    """Two processes that gather the same results would each set the other's run in MLflow aside, or neither."""
+    workshop, name = compute.workshop(), context.partition_key
+    workshop.on_wait = waiting(context)
+    with workshop.claimed(f"{name}.results", f"results of {name}"):
+        yield
 
 
 def gathered(

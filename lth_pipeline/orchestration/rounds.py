@@ -96,7 +96,7 @@ def _materialise(
         "dagster_run": context.run.run_id,
     }
     workshop.on_row = trainings.watch(context, chain)
-    workshop.on_wait = lambda step: context.log.info(f"{step}: another process is about it; waiting")
+    workshop.on_wait = trainings.waiting(context)
     steps = stage.steps(chain, round)
     if stage.trains:
         done = [trainings.train(context, compute, tracking, chain, step) for step in steps]

@@ -55,7 +55,7 @@ def sweep_assets(cards: Mapping[str, Experiment], reports: Path) -> list[AssetsD
         kinds={"pandas", "mlflow"},
     )
     def sweep_results(context: AssetExecutionContext, compute: Compute, tracking: Tracking) -> MaterializeResult:
-        with plain_failures():
+        with plain_failures(), results.one_at_a_time(context, compute):
             return _materialise(context, compute, tracking, cards, found[context.partition_key], reports)
 
     return [sweep_results]

@@ -46,7 +46,14 @@ def size(workshop: Workshop, chain: Chain, round: int) -> tuple[int, float]:
 
 
 def train(context: AssetExecutionContext, compute: Compute, tracking: Tracking, chain: Chain, step: Step) -> Trained:
-    """Make `step` or find it, and see that MLflow has a current run of it."""
+    """Make `step` or find it, and see that MLflow has a current run of it: one process at a time, or two would each set
+    the other's run aside."""
+    claim = f"{chain.name}.{chain.replicate}.{step.round}.{step.arm}.{step.draw}"
+    with compute.workshop().claimed(claim, str(step)):
+        return _train(context, compute, tracking, chain, step)
+
+
+def _train(context: AssetExecutionContext, compute: Compute, tracking: Tracking, chain: Chain, step: Step) -> Trained:
     from lth_pipeline.tracking.rounds import Logger
     from lth_pipeline.tracking.runs import Training
 
@@ -92,6 +99,11 @@ def watch(context: AssetExecutionContext, chain: Chain) -> OnRow:
             tell("row", **place, iteration=row["iteration"], total=total)
 
     return on_row
+
+
+def waiting(context: AssetExecutionContext) -> Callable[[str], None]:
+    """Tells what another process is about."""
+    return lambda about: context.log.info(f"{about}: another process is about it; waiting")
 
 
 def reading(context: AssetExecutionContext) -> Callable[[int, int], None]:

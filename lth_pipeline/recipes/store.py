@@ -3,7 +3,7 @@
     objects/ab/<data version>.safetensors   tensors, named by the SHA-256 over their content
     recipes/ab/<recipe id>.json             what a recipe made, when, how, for whom
     checkpoints/<recipe id>.safetensors     half-done trainings
-    claims/<recipe id>                      of the process that trains it, as long as it does
+    claims/<recipe id, or another name>     of the process that is about it, as long as it is
 
 Files are written to a temporary name, flushed to the disk and renamed, so a file that is there is whole.
 What is read is verified: a flipped bit is an error that names the file, never a wrong result.
@@ -118,9 +118,9 @@ class Store:
         self.checkpoint_path(recipe_id).unlink(missing_ok=True)
 
     @contextmanager
-    def claimed(self, recipe_id: str, *, wait: bool) -> Iterator[bool]:
-        """The claim to make what a recipe makes (`files.claimed`)."""
-        path = self.folder / "claims" / recipe_id
+    def claimed(self, name: str, *, wait: bool) -> Iterator[bool]:
+        """The claim `name` (`files.claimed`): to make what a recipe of this id makes, say."""
+        path = self.folder / "claims" / name
         with ExitStack() as held:
             try:
                 mine = held.enter_context(claimed(path, wait=wait))

@@ -76,7 +76,7 @@ class Workshop:
     replicates: tuple[int, ...] | None = None
     made_by: dict[str, Any] = field(default_factory=dict)
     on_row: OnRow | None = None
-    on_wait: Callable[[Step], None] | None = None  # another process is about this training; it is waited for
+    on_wait: Callable[[str], None] | None = None  # another process is about this; it is waited for
 
     def __post_init__(self) -> None:
         given = self.data_dir
@@ -125,7 +125,7 @@ class Workshop:
         if before and not fresh:
             made[step] = Product(recipe, before, computed=False)
             return made[step]
-        with self._claimed(recipe, step) if step.trains else nullcontext():
+        with self.claimed(recipe.id, str(step)) if step.trains else nullcontext():
             if fresh:
                 self.store.drop_checkpoint(recipe.id)
             elif found := self._find(recipe):
@@ -139,15 +139,15 @@ class Workshop:
         return Product(recipe, record, True, same_bits, same_bits is False and self._is_rerouted(before, record, step))
 
     @contextmanager
-    def _claimed(self, recipe: Recipe, step: Step) -> Iterator[None]:
-        """Of two processes that want one training the second waits, and then finds it."""
-        with self.store.claimed(recipe.id, wait=False) as mine:
+    def claimed(self, name: str, about: str) -> Iterator[None]:
+        """One process at a time: of two that want the same the second waits, and then finds what the first made."""
+        with self.store.claimed(name, wait=False) as mine:
             if mine:
                 yield
                 return
         if self.on_wait:
-            self.on_wait(step)
-        with self.store.claimed(recipe.id, wait=True):
+            self.on_wait(about)
+        with self.store.claimed(name, wait=True):
             yield
 
     def _compute(self, chain: Chain, step: Step, recipe: Recipe, fresh: bool) -> Record:

@@ -245,7 +245,7 @@ def test_of_two_processes_that_want_one_training_the_second_waits_and_finds_it(c
     def second():
         other = new_workshop(tmp_path / "s")
         other.on_row = lambda step, row, total: trained.append(row)
-        other.on_wait = lambda step: waits.append(str(step))
+        other.on_wait = waits.append
         trained.append(other.make(Chain(cards, "small", 0), step).computed)
 
     with workshop.store.claimed(recipe.id, wait=False):

@@ -41,7 +41,8 @@ class Autograd:
         return loss.detach()
 
     def clear(self) -> None:
-        clear(self._live, self._keep)
+        for name, bits in self._keep.items():
+            clear(self._live[name].grad, bits)
 
     def weights(self) -> Tensors:
         return self._live

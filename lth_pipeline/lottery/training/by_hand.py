@@ -72,7 +72,8 @@ class ByHand:
         return loss
 
     def clear(self) -> None:
-        clear(self._own, self._keep)
+        for name, bits in self._keep.items():
+            clear(self._own[name].grad, bits)
 
     def weights(self) -> Tensors:
         for name, cut in self._cuts.items():
@@ -110,11 +111,8 @@ class ByHand:
         torch.mm(flowing.t(), given, out=weight.grad)
         if place == 0:
             return None
-        back = flowing @ weight
-        if not cut:
-            return torch.ops.aten.threshold_backward(back, given, 0)
-        back = torch.ops.aten.threshold_backward(back, given, 0)
-        return back.new_zeros(len(back), layer.shape[1]).index_copy_(1, cut.columns, back)
+        back = torch.ops.aten.threshold_backward(flowing @ weight, given, 0)
+        return back.new_zeros(len(back), layer.shape[1]).index_copy_(1, cut.columns, back) if cut else back
 
 
 def computed(alive: torch.Tensor) -> int:

@@ -12,11 +12,10 @@ def survivors(mask: Tensors) -> dict[str, torch.Tensor]:
     return {name: alive.to(torch.int32).neg_() for name, alive in mask.items()}
 
 
-def clear(weights: Tensors, keep: Tensors) -> None:
-    """Clear the gradients of the pruned, in place; keep: of `survivors`.
+def clear(gradient: torch.Tensor, bits: torch.Tensor) -> None:
+    """Clear what is pruned in float32 `gradient`, in place; bits: of `survivors`, of the same shape.
 
     An "and" clears a pruned gradient even where it is NaN, in 23 µs for LeNet on a CPU: as fast as multiplying (23),
     twenty times a masked_fill (464).
     """
-    for name, bits in keep.items():
-        weights[name].grad.view(torch.int32).bitwise_and_(bits)
+    gradient.view(torch.int32).bitwise_and_(bits)

@@ -52,5 +52,10 @@ def diverged_at(rows: list[Row]) -> int | None:
     return None
 
 
+def ended(rows: list[Row], patience: int | None) -> bool:
+    """Whether a training stops at the last of `rows`: it diverged, or has waited for `patience` evaluations."""
+    return diverged_at(rows) is not None or (patience is not None and waited(rows) >= patience)
+
+
 def _dtype(column: str) -> torch.dtype:
     return torch.int64 if column == "iteration" else torch.float64

@@ -16,7 +16,7 @@ import torch
 from lth_pipeline.lottery.data.batches import chunks
 from lth_pipeline.lottery.data.dataset import Part
 from lth_pipeline.lottery.models.model import Layer, Mode, Model, Tensors
-from lth_pipeline.lottery.training.clearing import survivors
+from lth_pipeline.lottery.training.clearing import clear, survivors
 from lth_pipeline.lottery.training.distillation import Teacher
 from lth_pipeline.lottery.training.evaluation import at_once, measured
 from lth_pipeline.lottery.training.loss import loss_and_gradient
@@ -89,7 +89,7 @@ class Whole:
         return self.values.t() @ flowing
 
     def clear(self) -> None:
-        self.values.grad.view(torch.int32).bitwise_and_(self._keep)
+        clear(self.values.grad, self._keep)
 
     def into(self, whole: torch.Tensor) -> None:
         whole.copy_(self.values)

@@ -11,6 +11,7 @@ from lth_pipeline.lottery.data.batches import ready
 from lth_pipeline.lottery.data.dataset import Data, Part
 from lth_pipeline.lottery.models.model import Model, Tensors
 from lth_pipeline.lottery.training import draws, stacked_forward, stacked_optimiser
+from lth_pipeline.lottery.training.clearing import clear
 from lth_pipeline.lottery.training.graph import captured
 from lth_pipeline.lottery.training.schedule import Schedule
 from lth_pipeline.lottery.training.stacked import layout, stacked, survivors
@@ -97,7 +98,7 @@ class Stack:
     def _clear(self, gradient: torch.Tensor) -> None:
         """The pruned weights' to zero, even where they are NaN."""
         if self._keep is not None:
-            gradient.view(torch.int32).bitwise_and_(self._keep)
+            clear(gradient, self._keep)
 
     def _clip(self, gradient: torch.Tensor, most: float) -> None:
         """Each network's gradient to a norm of at most `most`, as torch.nn.utils.clip_grad_norm_ does."""

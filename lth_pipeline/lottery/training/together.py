@@ -129,7 +129,7 @@ def _train(
 
     def freeze() -> None:
         """Keep those that have ended as they are now."""
-        over = [network for network in going if _ended(rows[network], schedule, stop)]
+        over = [network for network in going if curve.ended(rows[network], patience)]
         if over:
             share_out()
             frozen.update((network, stack.take(network)) for network in over)
@@ -137,6 +137,7 @@ def _train(
 
     first = states[0].iteration if states else schedule.start
     last = schedule.iterations if stop is None else stop
+    patience = schedule.patience if stop is None else None
     if not states:
         record(first, 0)
     freeze()
@@ -182,12 +183,6 @@ def _begins(network: Network) -> Tensors:
     """The weights that it goes on from, under its mask whatever was given."""
     weights = network.resume.weights if network.resume else network.weights
     return masks.apply(network.mask, weights) if network.mask else weights
-
-
-def _ended(rows: list[curve.Row], schedule: Schedule, stop: int | None) -> bool:
-    if curve.diverged_at(rows) is not None:
-        return True
-    return stop is None and schedule.patience is not None and curve.waited(rows) >= schedule.patience
 
 
 def _refuse(model: Model, networks: Sequence[Network], data: Data, schedule: Schedule) -> None:

@@ -136,17 +136,13 @@ def train(
             iteration, _copy(network.weights()), state_tensors(stepping, network.names), list(rows), elapsed(), seen
         )
 
-    def ended() -> bool:
-        if curve.diverged_at(rows) is not None:
-            return True
-        return stop is None and schedule.patience is not None and curve.waited(rows) >= schedule.patience
-
     first = resume.iteration if resume else schedule.start
     last = schedule.iterations if stop is None else stop
+    patience = schedule.patience if stop is None else None
     with computing(schedule.precision, device):
         if not resume:
             record(first)
-        if ended():
+        if curve.ended(rows, patience):
             last = first
         constant = schedule.schedule == "constant" and not schedule.warmup
         order = batches(len(data.train), schedule.batch_size, first, last, lambda epoch: seeds("data_order", epoch))
@@ -167,7 +163,7 @@ def train(
                 on_step(iteration, network.weights())
             if iteration % schedule.evaluate_every == 0 or iteration == last:
                 record(iteration)
-                if ended():
+                if curve.ended(rows, patience):
                     break
 
         _, train_accuracy = network.evaluate(data.train)

@@ -11,6 +11,7 @@ from lth_pipeline.home import find_home
 from lth_pipeline.lottery.data import Data, DataError, Part, files
 from lth_pipeline.lottery.data.dataset import Raw
 from lth_pipeline.lottery.data.mnist import mnist
+from lth_pipeline.lottery.data.parts import scaled
 from lth_pipeline.lottery.models import build
 from lth_pipeline.lottery.models.model import Model, Tensors
 from lth_pipeline.lottery.pruning import masks
@@ -74,7 +75,7 @@ def random_images(train: int, test: int, side: int = 28) -> Raw:
 
 
 def normalised(pixels: torch.Tensor) -> torch.Tensor:
-    return pixels.float().div_(255).sub_(MEAN).div_(DEVIATION)
+    return scaled(pixels, (255, torch.tensor(MEAN), torch.tensor(DEVIATION)))
 
 
 def first(data: Data, validation: int, test: int, train: int | None = None) -> Data:

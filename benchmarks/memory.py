@@ -9,13 +9,13 @@ Python, what it imports, and what comes and goes while a set is read.
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import tempfile
 from math import prod
 from pathlib import Path
 from unittest.mock import patch
 
+from benchmarks import worker
 from benchmarks.lenet import note
 from benchmarks.machine import environment
 from benchmarks.results import Figures, figure
@@ -53,35 +53,19 @@ def figures() -> Figures:
 def one_run() -> tuple[int, int, int]:
     """Run the card `one` as `lth run` does: (bytes its process had at most, bytes of the data set, parameters)."""
     from lth_pipeline.home import find_home
-    from lth_pipeline.orchestration.instance import open_instance
-    from lth_pipeline.orchestration.launch import Task, run_tasks
-    from lth_pipeline.orchestration.partitions import partition_key
-    from lth_pipeline.orchestration.plan import LOCATION
-    from lth_pipeline.orchestration.stages import all_stages, asset_name
     from lth_pipeline.recipes import Chain, load_cards
-    from lth_pipeline.tracking.tracker import open_tracker
 
-    home, most = find_home(), 0
-    chain = Chain(load_cards([home.experiments]), "one", 0)
-    open_tracker(home.tracking_uri, home.mlflow, home.mlflow_ui)
-    assets = tuple(asset_name(stage.name, round) for stage, round in all_stages(1))
-    with open_instance(home):
-        log = home.dagster.parent / "logs" / "memory.log"
-        task = Task(LOCATION, "one", partition_key("one", 0), assets, home.dagster, log)
-        for event, details in run_tasks([task], workers=1):
-            if event == "done" and not details["success"]:
-                raise RuntimeError(f"{details['errors']}\n{log.read_text()[-2000:]}")
-            for worker in multiprocessing.active_children():
-                most = max(most, peak(worker.pid))
+    most = max(peak(process) for _, _, processes in worker.events("one", 1) for process in processes)
+    chain = Chain(load_cards([find_home().experiments]), "one", 0)
     facts = chain.facts(0)
     data = (facts.train + facts.test) * (prod(facts.image_shape) * FLOAT32 + LABEL)
     return most, data, chain.model(0).parameters
 
 
-def peak(process: int | None) -> int:
+def peak(process: int) -> int:
     """Bytes that a process has had resident at most; 0 where it has just ended."""
     try:
-        return 1024 * int(Path(f"/proc/{process}/status").read_text().partition("VmHWM:")[2].split()[0])
+        return worker.memory(process, "VmHWM")
     except (OSError, IndexError):
         return 0
 

@@ -13,7 +13,6 @@ memory        what a run's process gains from round to round, over 30 rounds of 
 from __future__ import annotations
 
 import json
-import multiprocessing
 import os
 import shutil
 import subprocess
@@ -26,6 +25,7 @@ from pathlib import Path
 from statistics import median
 from unittest.mock import patch
 
+from benchmarks import worker
 from benchmarks.machine import ROOT, busy, environment, machine
 from benchmarks.results import Figures, figure
 
@@ -112,32 +112,10 @@ def growth(resident: Sequence[float]) -> float:
 
 def _each_round(rounds: int) -> Iterator[float]:
     """Megabytes that the run's process holds after each round."""
-    from lth_pipeline.home import find_home
-    from lth_pipeline.orchestration.instance import open_instance
-    from lth_pipeline.orchestration.launch import Task, run_tasks
-    from lth_pipeline.orchestration.partitions import partition_key
-    from lth_pipeline.orchestration.plan import LOCATION
-    from lth_pipeline.orchestration.stages import all_stages, asset_name
-    from lth_pipeline.tracking.tracker import open_tracker
-
-    home = find_home()
-    open_tracker(home.tracking_uri, home.mlflow, home.mlflow_ui)
-    assets = tuple(asset_name(stage.name, round) for stage, round in all_stages(rounds))
-    with open_instance(home):
-        log = home.dagster.parent / "logs" / "memory.log"
-        task = Task(LOCATION, "scale_00", partition_key("scale_00", 0), assets, home.dagster, log)
-        for event, details in run_tasks([task], workers=1):
-            if event == "asset" and details["asset"].endswith("_ticket"):
-                (worker,) = multiprocessing.active_children()
-                yield resident_megabytes(worker.pid)
-            elif event == "done" and not details["success"]:
-                raise RuntimeError(f"{details['errors']}\n{log.read_text()[-2000:]}")
-
-
-def resident_megabytes(process: int | None) -> float:
-    """What a process has in memory now."""
-    status = Path(f"/proc/{process}/status").read_text()
-    return int(status.partition("VmRSS:")[2].split()[0]) / 1024
+    for event, details, processes in worker.events("scale_00", rounds):
+        if event == "asset" and details["asset"].endswith("_ticket"):
+            (process,) = processes
+            yield worker.memory(process, "VmRSS") / 2**20
 
 
 @contextmanager

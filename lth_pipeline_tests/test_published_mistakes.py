@@ -106,7 +106,7 @@ def test_pruned_weights_that_drift_are_seen(drift):
 def test_pruned_weights_are_zero_after_every_step(name):
     mask, steps_done = half_mask(), []
 
-    def on_step(iteration, live):
+    def on_step(iteration, live, state):
         pruned_are_zero(live, mask)
         steps_done.append(iteration)
 

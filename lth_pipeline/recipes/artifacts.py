@@ -78,6 +78,7 @@ def state_tensors(state: State) -> Tensors:
     return {
         "iteration": torch.tensor(state.iteration),
         "seconds": torch.tensor(state.seconds, dtype=torch.float64),
+        "loss_sum": torch.tensor(state.loss_sum, dtype=torch.float64),
         **{f"weights/{name}": tensor for name, tensor in state.weights.items()},
         **{f"optimiser/{name}": tensor for name, tensor in state.optimiser.items()},
         **{f"curve/{column}": tensor for column, tensor in curve.to_tensors(state.rows).items()},
@@ -93,5 +94,6 @@ def state_of(tensors: Tensors) -> State:
         under("optimiser/", tensors),
         rows_of(tensors),
         float(tensors["seconds"]),
+        float(tensors.get("loss_sum", 0.0)),  # those of 0.4 were taken at evaluations only
         follower=under("follower/", tensors),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
@@ -10,8 +11,9 @@ if TYPE_CHECKING:
 
 class Made(NamedTuple):
     """tensors: the artifact. facts: what tables show, derived from the tensors, or timings. route: how it was computed,
-    where that is more than `route.route` says of itself."""
+    where that is more than `route.route` says of itself. once_kept: to be called when all of it is in the store."""
 
     tensors: dict[str, torch.Tensor]
     facts: dict[str, Any]
     route: dict[str, Any] = {}
+    once_kept: Callable[[], None] = lambda: None

@@ -104,8 +104,8 @@ def taken_mask(chain: Chain, source: Tensors) -> Made:
         layer.weight: source[layer.weight].clone() if layer.name in taken else torch.ones(layer.shape, dtype=torch.bool)
         for layer in chain.model(1).layers
     }
-    made, facts, _ = _described(mask)
-    return Made(made, {**facts, "fresh_layers": [layer.name for layer in chain.fresh()]})
+    made = _described(mask)
+    return made._replace(facts={**made.facts, "fresh_layers": [layer.name for layer in chain.fresh()]})
 
 
 def _trained(chain: Chain, step: Step, tensors: Tensors) -> Tensors:

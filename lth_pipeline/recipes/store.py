@@ -2,7 +2,7 @@
 
     objects/ab/<data version>.safetensors   tensors, named by the SHA-256 over their content
     recipes/ab/<recipe id>.json             what a recipe made, when, how, for whom
-    checkpoints/<recipe id>.safetensors     half-done trainings
+    checkpoints/<recipe id>.safetensors     half-done trainings; those of one stack: checkpoints.py
     claims/<recipe id, or another name>     of the process that is about it, as long as it is
 
 Files are written to a temporary name, flushed to the disk and renamed, so a file that is there is whole.
@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -38,8 +38,8 @@ class Store:
     def record_path(self, recipe_id: str) -> Path:
         return self.folder / "recipes" / recipe_id[:2] / f"{recipe_id}.json"
 
-    def checkpoint_path(self, recipe_id: str) -> Path:
-        return self.folder / "checkpoints" / f"{recipe_id}.safetensors"
+    def checkpoint_path(self, name: str) -> Path:
+        return self.folder / "checkpoints" / f"{name}.safetensors"
 
     def find(self, recipe_id: str) -> Record | None:
         """What the recipe made, or None where it was never made or its artifact is gone."""
@@ -92,19 +92,23 @@ class Store:
             raise _damaged(path, "its content does not have the SHA-256 that it is named by")
         return tensors
 
-    def save_checkpoint(self, recipe_id: str, tensors: Mapping[str, torch.Tensor], route: Record) -> None:
-        """Keep the state of a half-done training, sealed with its digest and its route."""
+    def save_checkpoint(
+        self, name: str, tensors: Mapping[str, torch.Tensor], route: Record, of: Sequence[str] = ()
+    ) -> None:
+        """Keep the state of a half-done training, sealed with its digest and its route.
+
+        name: the recipe's id; of trainings that run together `checkpoints.name_together`, and `of` their ids.
+        """
         from safetensors.torch import save
 
-        _write(
-            self.checkpoint_path(recipe_id), save(dict(tensors), metadata={"seal": _checkpoint_seal(tensors, route)})
-        )
+        metadata = {"seal": _checkpoint_seal(tensors, route), "of": " ".join(of)}
+        _write(self.checkpoint_path(name), save(dict(tensors), metadata=metadata))
 
-    def load_checkpoint(self, recipe_id: str, route: Record) -> dict[str, torch.Tensor] | None:
+    def load_checkpoint(self, name: str, route: Record) -> dict[str, torch.Tensor] | None:
         """The state kept, or None. One that is damaged, or of another route, is as good as none: it starts over."""
         from safetensors import SafetensorError, safe_open
 
-        path = self.checkpoint_path(recipe_id)
+        path = self.checkpoint_path(name)
         if not path.is_file():
             return None
         try:
@@ -114,8 +118,22 @@ class Store:
         except (SafetensorError, OSError):
             return None
 
-    def drop_checkpoint(self, recipe_id: str) -> None:
-        self.checkpoint_path(recipe_id).unlink(missing_ok=True)
+    def trained_together(self, recipe_id: str) -> list[tuple[str, ...]]:
+        """The ids of those that trained together with a recipe, its own among them, where a state of them is kept."""
+        from safetensors import SafetensorError, safe_open
+
+        found = []
+        for path in sorted((self.folder / "checkpoints").glob("together-*.safetensors")):
+            try:
+                with safe_open(path, framework="pt") as file:
+                    ids = tuple((file.metadata() or {}).get("of", "").split())
+            except (SafetensorError, OSError):
+                continue
+            found += [ids] if recipe_id in ids else []
+        return found
+
+    def drop_checkpoint(self, name: str) -> None:
+        self.checkpoint_path(name).unlink(missing_ok=True)
 
     @contextmanager
     def claimed(self, name: str, *, wait: bool) -> Iterator[bool]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from time import monotonic
+from functools import partial
 from typing import TYPE_CHECKING
 
 import torch
@@ -17,9 +17,10 @@ import torch
 from lth_pipeline.lottery.errors import ModelError, PruningError
 from lth_pipeline.lottery.training import curve
 from lth_pipeline.lottery.training.together import Network, can_train_together, fits, train_together
-from lth_pipeline.lottery.training.train import State
-from lth_pipeline.recipes.artifacts import state_of, state_tensors, weights_of
+from lth_pipeline.lottery.training.train import State, Trained
+from lth_pipeline.recipes.artifacts import weights_of
 from lth_pipeline.recipes.chain import Chain
+from lth_pipeline.recipes.checkpoints import keeper, load_together, name_together, save_together
 from lth_pipeline.recipes.divergence import diverged_above
 from lth_pipeline.recipes.made import Made
 from lth_pipeline.recipes.recipe import Recipe
@@ -64,6 +65,8 @@ def company(
     if again and not model.fully_connected:
         return [own]
     beside = _beside(workshop, chain, step)
+    if not again and (left := _left_half_done(workshop, beside, own, claims)):
+        return left
     place = beside.index((chain, step))
     found = []
     for other, candidate in beside[place // most * most :][:most]:
@@ -81,9 +84,8 @@ def make_together(workshop: Workshop, members: Sequence[Member], own: Member, mo
     data = data_for(chain.owner(step.round), workshop.dirs, device, own.recipe.inputs["data"])
     precision = precision_of(schedule, device)
     how = {"way": "together", "precision": precision, "networks_together": len(members)}
-    sealed = None if again else route(device, **how)
-    states = _states(workshop, members, sealed) if sealed else None
-    told = _telling(workshop, members, chain, stop or schedule.iterations, sealed)
+    ids, sealed, store = [member.recipe.id for member in members], route(device, **how), workshop.store
+    states = None if again else load_together(store, ids, sealed)
     networks = []
     for place, member in enumerate(members):
         inputs = inputs_of(workshop, member.recipe)
@@ -93,16 +95,27 @@ def make_together(workshop: Workshop, members: Sequence[Member], own: Member, mo
                 inputs.get("mask"),
                 seeds_of(member.chain, member.step),
                 resume=states[place] if states else None,
-                on_evaluation=told(place),
+                on_evaluation=_telling(workshop, member, chain, stop or schedule.iterations),
             )
         )
-    trained = train_together(model, networks, data, schedule, stop=stop)
+
+    def save(states: list[State]) -> None:
+        save_together(store, ids, states, sealed)
+
+    keep = None if again else keeper(workshop, f"{step} and {len(ids) - 1} trained beside it", save)
+    trained = train_together(model, networks, data, schedule, stop=stop, on_steps=keep)
     made = [what_was_made(one, stop, data, how) for one in trained]
+    place = members.index(own)
+    if again:
+        return made[place]
+    # A process that is killed between the first of them that is kept and the last leaves a state of all: so few as are
+    # missing then would train to other bits.
+    save(_ends(trained))
     for member, one in zip(members, made, strict=True):
-        if member != own and not again:
+        if member != own and store.find(member.recipe.id) is None:
             with _made_for(workshop, member.chain):
                 workshop.keep(member.recipe, one, member.step)
-    return made[members.index(own)]
+    return made[place]._replace(once_kept=partial(store.drop_checkpoint, name_together(ids)))
 
 
 def room(device: torch.device, model: Model, batch_size: int) -> int:
@@ -169,37 +182,35 @@ def _made_for(workshop: Workshop, chain: Chain) -> Iterator[None]:
         workshop.made_by, workshop.on_row = made_by, watching
 
 
-def _states(workshop: Workshop, members: Sequence[Member], sealed: dict) -> list[State] | None:
-    """Where all members were at one evaluation; None where one has no such state, and all start over."""
-    kept = [workshop.store.load_checkpoint(member.recipe.id, sealed) for member in members]
-    if not all(kept):
-        return None
-    states = [state_of(tensors) for tensors in kept]
-    return states if len({state.iteration for state in states}) == 1 else None
+def _left_half_done(
+    workshop: Workshop, beside: Sequence[tuple[Chain, Step]], own: Member, claims: ExitStack
+) -> list[Member]:
+    """Those that trained together with `own` when their process was killed, also where some are in the store by now;
+    empty where there are none, one is not to be trained any more, or another process is about one."""
+    for ids in workshop.store.trained_together(own.recipe.id):
+        found = [own if (own.chain, own.step) == pair else _prepared(workshop, *pair) for pair in beside]
+        by_id = {member.recipe.id: member for member in found if member}
+        if not set(ids) <= set(by_id):
+            continue
+        others = [id for id in ids if id != own.recipe.id and workshop.store.find(id) is None]
+        if all(claims.enter_context(workshop.store.claimed(id, wait=False)) for id in others):
+            return [by_id[id] for id in ids]
+    return []
+
+
+def _ends(trained: Sequence[Trained]) -> list[State]:
+    """States of trainings that are over: nothing is stepped from them, so no optimiser's memory is needed."""
+    last = max(int(one.rows[-1]["iteration"]) for one in trained)
+    return [State(last, one.weights, {}, one.rows, one.seconds) for one in trained]
 
 
 def _telling(
-    workshop: Workshop, members: Sequence[Member], chain: Chain, iterations: int, sealed: dict | None
-) -> Callable[[int], Callable[[curve.Row, Callable[[], State]], None]]:
-    """For each place among `members` what is called at its evaluations: it tells `on_row` of those of `chain`, and
-    leaves a state to resume from once all have been evaluated and it is time. sealed: by which route; None: none."""
-    saved, pending = monotonic(), {}
+    workshop: Workshop, member: Member, chain: Chain, iterations: int
+) -> Callable[[curve.Row, Callable[[], State]], None]:
+    """Tells `on_row` of the evaluations of `member`, if it is one of `chain`."""
 
-    def told(place: int) -> Callable[[curve.Row, Callable[[], State]], None]:
-        def on_evaluation(row: curve.Row, state: Callable[[], State]) -> None:
-            nonlocal saved
-            member = members[place]
-            if workshop.on_row and member.chain is chain:
-                workshop.on_row(member.step, row, iterations)
-            if pending and row["iteration"] != next(iter(pending.values()))[0]:
-                pending.clear()  # one has ended: from here on none is complete
-            pending[place] = row["iteration"], state
-            due = sealed and monotonic() - saved >= workshop.checkpoint_seconds
-            if len(pending) == len(members) and due:
-                for other, (_, its_state) in zip(members, (pending[i] for i in range(len(members))), strict=True):
-                    workshop.store.save_checkpoint(other.recipe.id, state_tensors(its_state()), sealed)
-                saved = monotonic()
+    def on_evaluation(row: curve.Row, state: Callable[[], State]) -> None:
+        if workshop.on_row and member.chain is chain:
+            workshop.on_row(member.step, row, iterations)
 
-        return on_evaluation
-
-    return told
+    return on_evaluation

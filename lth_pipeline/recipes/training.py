@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import lru_cache, partial
-from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -24,6 +23,7 @@ from lth_pipeline.lottery.training.train import Seeds, Trained, train
 from lth_pipeline.lottery.training.ways import choose
 from lth_pipeline.recipes.artifacts import state_of, state_tensors, trained_tensors, weights_of
 from lth_pipeline.recipes.chain import Chain
+from lth_pipeline.recipes.checkpoints import keeper
 from lth_pipeline.recipes.facts import source_of
 from lth_pipeline.recipes.made import Made
 from lth_pipeline.recipes.recipe import Recipe
@@ -48,16 +48,13 @@ def train_step(workshop: Workshop, chain: Chain, step: Step, recipe: Recipe, mod
     follower = _follower(chain, weights_of(inputs["weights"])) if chain.is_early(step) else None
     way = choose(model, inputs.get("mask"), schedule, device)
     how = {"way": way, "precision": precision_of(schedule, device)}
-    kept = workshop.store.load_checkpoint(recipe.id, route(device, **how))
-    saved = monotonic()
+    store, sealed = workshop.store, route(device, **how)
+    kept = store.load_checkpoint(recipe.id, sealed)
+    keep = keeper(workshop, str(step), lambda state: store.save_checkpoint(recipe.id, state_tensors(state), sealed))
 
     def on_evaluation(row: curve.Row, state) -> None:
-        nonlocal saved
         if workshop.on_row:
             workshop.on_row(step, row, stop or schedule.iterations)
-        if monotonic() - saved >= workshop.checkpoint_seconds:
-            workshop.store.save_checkpoint(recipe.id, state_tensors(state()), route(device, **how))
-            saved = monotonic()
 
     trained = train(
         model,
@@ -69,6 +66,7 @@ def train_step(workshop: Workshop, chain: Chain, step: Step, recipe: Recipe, mod
         stop=stop,
         resume=state_of(kept) if kept else None,
         on_evaluation=on_evaluation,
+        on_step=lambda iteration, weights, state: keep(state),
         teacher=_teacher(chain, experiment, inputs["teacher"]) if "teacher" in inputs else None,
         follower=follower,
         way=way,

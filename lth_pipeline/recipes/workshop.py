@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
@@ -13,6 +14,7 @@ from weakref import WeakKeyDictionary
 from lth_pipeline.experiments import Experiment
 from lth_pipeline.lottery.data import DataDirs
 from lth_pipeline.recipes.chain import Chain
+from lth_pipeline.recipes.inventory import saving
 from lth_pipeline.recipes.recipe import Recipe
 from lth_pipeline.recipes.step import Step
 from lth_pipeline.recipes.store import Record, Store
@@ -61,7 +63,7 @@ class Workshop:
     data_dir: the data folder, or a `DataDirs`; what is worked out of own images is kept beside the store.
     device: "auto", "cpu" or "cuda:N". threads: of torch on the CPU; 1 unless a process has cores to itself
         (two spinning OpenMP threads on shared cores cost up to 12 times).
-    checkpoint_seconds: how often a training leaves a state to resume from.
+    checkpoint_seconds: how often a training leaves a state to resume from; 0: after every step.
     together: how many networks train side by side, at most; None: on a GPU as many as it takes, on a CPU each alone.
     replicates: those whose networks may train beside the one asked for; None: all of its card.
     made_by: written into the record of what is computed (experiment, Dagster run, …).
@@ -77,6 +79,7 @@ class Workshop:
     made_by: dict[str, Any] = field(default_factory=dict)
     on_row: OnRow | None = None
     on_wait: Callable[[str], None] | None = None  # another process is about this; it is waited for
+    on_trouble: Callable[[str], None] | None = None  # something went wrong that ends nothing
 
     def __post_init__(self) -> None:
         given = self.data_dir
@@ -178,18 +181,26 @@ class Workshop:
         """Write what was computed into the store."""
         from lth_pipeline.recipes.route import choose_device, route
 
-        self._known[recipe.id] = self.store.save(
-            recipe,
-            made.tensors,
-            facts=made.facts,
-            # everything but training is computed on the CPU, whatever the device
-            route=route(choose_device(self.device if step.trains else "cpu"), **made.route),
-            made_by={**self.made_by, "step": str(step)},
-            made_at=datetime.now(UTC).isoformat(timespec="seconds"),
-        )
+        with saving(self.store):
+            self._known[recipe.id] = self.store.save(
+                recipe,
+                made.tensors,
+                facts=made.facts,
+                # everything but training is computed on the CPU, whatever the device
+                route=route(choose_device(self.device if step.trains else "cpu"), **made.route),
+                made_by={**self.made_by, "step": str(step)},
+                made_at=datetime.now(UTC).isoformat(timespec="seconds"),
+            )
         if step.trains:
             self.store.drop_checkpoint(recipe.id)
+        made.once_kept()
         return self._known[recipe.id]
+
+    def warn(self, message: str) -> None:
+        if self.on_trouble:
+            self.on_trouble(message)
+        else:
+            warnings.warn(message, stacklevel=2)
 
     def _find(self, recipe: Recipe) -> Record | None:
         if recipe.id not in self._known:

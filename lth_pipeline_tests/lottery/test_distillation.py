@@ -83,7 +83,7 @@ def test_without_a_teacher_not_a_bit_changes(schedule, masked):
 def test_pruned_weights_are_exactly_zero_after_every_step_with_a_teacher(schedule):
     mask, steps = half_mask(), []
 
-    def on_step(iteration, live):
+    def on_step(iteration, live, state):
         steps.append(iteration)
         for name, alive in mask.items():
             assert (live[name].detach()[~alive].view(torch.int32) == 0).all(), f"{name}, step {iteration}"

@@ -86,7 +86,7 @@ def test_the_invariants_hold(name, optimiser, rate):
     ticket = masks.apply(mask, weights)
     steps = []
 
-    def on_step(iteration, live):
+    def on_step(iteration, live, state):
         steps.append(iteration)
         for weight, alive in mask.items():
             pruned = live[weight].detach().masked_fill(alive, 0.0).view(torch.int32)

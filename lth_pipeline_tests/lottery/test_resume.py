@@ -17,8 +17,8 @@ all_schedules = pytest.mark.parametrize("schedule", SCHEDULES.values(), ids=list
 @pytest.mark.parametrize("start", [0, 7])
 def test_resuming_from_any_state_is_never_having_stopped(schedule, masked, start):
     schedule, mask, states = replace(schedule, start=start), half_mask() if masked else None, []
-    whole = run(schedule, mask, on_evaluation=lambda row, state: states.append(state()))
-    assert [state.iteration for state in states] == [start, 10, 20, 26]
+    whole = run(schedule, mask, on_step=lambda iteration, weights, state: states.append(state()))
+    assert [state.iteration for state in states] == [*range(start + 1, 27)]
     for state in states:
         resumed = run(schedule, mask, resume=state)
         assert bits(resumed) == bits(whole), f"from iteration {state.iteration}"
@@ -56,7 +56,7 @@ def test_stopping_at_k_gives_the_weights_that_the_whole_training_has_there(sched
     """The rewind point is a point of the dense training, not of a shorter one."""
     at_k = {}
 
-    def on_step(iteration, live):
+    def on_step(iteration, live, state):
         if iteration == k:
             at_k.update({name: tensor.detach().clone() for name, tensor in live.items()})
 

@@ -215,15 +215,27 @@ def with_states(stack: list[Network]) -> tuple[list[Network], list[list]]:
     + [(MODEL, DATA, replace(SCHEDULES["adam"], start=7)), (CONV, IMAGES, CONVOLUTIONS["augmented"])],
     ids=[*SCHEDULES, "rewound", "convolutions"],
 )
-def test_resuming_from_any_state_is_never_having_stopped(model, data, schedule):
-    stack, states = with_states(networks(model))
-    whole = train_together(model, stack, data, schedule)
-    assert [state.iteration for state in states[0]] == [schedule.start, 10, 20, 26]
-    for place in range(4):
-        before = [digest(each[place].weights) + digest(each[place].optimiser) for each in states]
-        resumed = [replace(each, resume=states[n][place]) for n, each in enumerate(networks(model))]
+def test_resuming_from_any_state_is_never_having_stopped(model, data, schedule, monkeypatch):
+    monkeypatch.setattr(draws, "STEPS", 3)  # else all these steps are one block
+    kept = []
+    whole = train_together(model, networks(model), data, schedule, on_steps=lambda states: kept.append(states()))
+    assert {10, 20, 26} < {states[0].iteration for states in kept} and len(kept) > 7
+    for states in kept:
+        before = [digest(state.weights) + digest(state.optimiser) for state in states]
+        resumed = [replace(each, resume=state) for each, state in zip(networks(model), states, strict=True)]
         assert list(map(bits, train_together(model, resumed, data, schedule))) == list(map(bits, whole))
-        assert [digest(each[place].weights) + digest(each[place].optimiser) for each in states] == before
+        assert [digest(state.weights) + digest(state.optimiser) for state in states] == before
+
+
+@pytest.mark.parametrize("schedule", [IMPATIENT, replace(SCHEDULES["adam"], learning_rate=1e30)])
+def test_resuming_where_some_have_ended_is_never_having_stopped(schedule, monkeypatch):
+    monkeypatch.setattr(draws, "STEPS", 3)
+    kept = []
+    whole = train_together(MODEL, networks(), DATA, schedule, on_steps=lambda states: kept.append(states()))
+    assert any(len({len(state.rows) for state in states}) > 1 for states in kept) or schedule is not IMPATIENT
+    for states in kept:
+        resumed = [replace(each, resume=state) for each, state in zip(networks(), states, strict=True)]
+        assert list(map(bits, train_together(MODEL, resumed, DATA, schedule))) == list(map(bits, whole))
 
 
 @pytest.mark.parametrize("schedule", SCHEDULES.values(), ids=list(SCHEDULES))

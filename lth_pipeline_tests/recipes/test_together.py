@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from lth_pipeline.lottery.errors import PruningError
-from lth_pipeline.recipes import Chain, Step
+from lth_pipeline.recipes import Chain, Step, Workshop
 from lth_pipeline.recipes import together as recipes_together
 from lth_pipeline.recipes.artifacts import rows_of, weights_of
 from lth_pipeline.recipes.lineage import owner
@@ -183,6 +183,34 @@ def test_a_stack_that_was_killed_goes_on_and_ends_with_the_same_bits(cards, tmp_
     assert again.make(Chain(cards, "ours", 0), step).version == whole.version
     assert min(seen) > 4  # what had been done was not done twice
     assert not list((tmp_path / "killed" / "checkpoints").iterdir())
+
+
+@pytest.mark.parametrize("after", range(3))
+def test_a_stack_that_was_killed_while_it_was_kept_ends_with_the_same_bits(cards, tmp_path, monkeypatch, after):
+    """Killed after some of its networks had been put into the store: those that are missing do not train by themselves,
+    which would give other bits."""
+    step = Step("trained", 0, "dense")
+    whole = workshop_in(tmp_path / "whole", together=100)
+    versions = [whole.make(Chain(cards, "ours", number), step).version for number in range(3)]
+    keep, count = Workshop.keep, []
+
+    def killed(workshop, recipe, made, of):
+        if of == step:
+            count.append(recipe.id)
+            if len(count) > after:
+                raise Killed
+        return keep(workshop, recipe, made, of)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Workshop, "keep", killed)
+        with pytest.raises(Killed):
+            workshop_in(tmp_path / "killed", together=100).make(Chain(cards, "ours", 0), step)
+    seen, again = trained_here(monkeypatch), workshop_in(tmp_path / "killed", together=100)
+    for number in (2, 1, 0):  # whoever comes first
+        assert again.make(Chain(cards, "ours", number), step).version == versions[number]
+    assert [len(members) for members in seen] == [3]
+    assert not list((tmp_path / "killed" / "checkpoints").iterdir())
+    assert not list((tmp_path / "killed" / "claims").iterdir())
 
 
 @pytest.mark.parametrize("round, arm", [(0, "dense"), (1, "reinit")])

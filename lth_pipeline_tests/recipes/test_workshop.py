@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from lth_pipeline.lottery.pruning import masks
-from lth_pipeline.recipes import Chain, Step, Store, Workshop, load_cards
+from lth_pipeline.recipes import Chain, Step, Store, StoreError, Workshop, load_cards
 from lth_pipeline.recipes.artifacts import rows_of, weights_of
 
 LAST = Step("trained", 2, "ticket")
@@ -114,6 +114,41 @@ def test_a_training_cut_short_goes_on_from_its_checkpoint(cards, tmp_path):
         assert seen == [iteration for iteration in (30, 60, 90) if iteration > cut]
         assert product.facts["iterations"] == 90
         assert not list((tmp_path / f"cut{cut}" / "checkpoints").iterdir())
+
+
+def test_states_are_kept_between_evaluations(cards, tmp_path, monkeypatch):
+    """A card may evaluate once in an hour; what a crash costs is checkpoint_seconds all the same."""
+    chain, step = Chain(cards, "small", 0), Step("trained", 0, "dense")
+    whole = new_workshop(tmp_path / "whole").make(chain, step)
+    workshop = new_workshop(tmp_path / "cut", checkpoint_seconds=0)
+    keep, kept = Store.save_checkpoint, []
+
+    def killed_at_the_37th(store, name, tensors, route, of=()):
+        keep(store, name, tensors, route, of)
+        kept.append(int(tensors["iteration"]))
+        if kept[-1] == 37:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(Store, "save_checkpoint", killed_at_the_37th)
+    with pytest.raises(KeyboardInterrupt):
+        workshop.make(chain, step)
+    assert kept == [*range(1, 38)]
+    kept.clear()
+    resumed = new_workshop(tmp_path / "cut", checkpoint_seconds=0).make(chain, step)
+    assert kept[0] == 38 and resumed.version == whole.version
+
+
+def test_a_state_that_cannot_be_written_ends_no_training(cards, tmp_path, monkeypatch):
+    chain, step, told = Chain(cards, "small", 0), Step("trained", 0, "dense"), []
+    workshop = new_workshop(tmp_path / "s", checkpoint_seconds=0)
+    workshop.on_trouble = told.append
+
+    def full(store, *args):
+        raise StoreError("no space left")
+
+    monkeypatch.setattr(Store, "save_checkpoint", full)
+    assert workshop.make(chain, step).computed
+    assert set(told) == {"round 0 dense trained goes on, but leaves no state to resume from: no space left"}
 
 
 def test_a_rewind_point_is_the_dense_networks_own_past(place, tmp_path):

@@ -23,6 +23,8 @@ class Stack:
     graph: a step is recorded as a CUDA graph when the first is made.
     """
 
+    LOSSES = "losses since the last evaluation"  # in a `copy`
+
     def __init__(
         self,
         model: Model,
@@ -128,7 +130,7 @@ class Stack:
 
     def copy(self) -> dict[str, torch.Tensor]:
         """All that `alone` reads, as it is now, on the CPU."""
-        flat = {"weights": self._weights, "buffers": self._buffers, **self._memory}
+        flat = {"weights": self._weights, "buffers": self._buffers, self.LOSSES: self._losses, **self._memory}
         return {name: tensor.to("cpu", copy=True) for name, tensor in flat.items()}
 
     def alone(
@@ -156,11 +158,13 @@ class Stack:
     def _live(self, network: int) -> dict[str, torch.Tensor]:
         return self._layout.alone(self._weights, network) | self._norms.alone(self._buffers, network)
 
-    def restore(self, states: Sequence[Tensors]) -> None:
-        """Give each network's optimiser the state that it had; an empty one: as before its first step.
+    def restore(self, states: Sequence[Tensors], losses: Sequence[float]) -> None:
+        """Give each network's optimiser the state that it had, and its sum of losses; an empty state: as before its
+        first step.
 
         Raises ValueError where they have not all made as many steps.
         """
+        self._losses.copy_(torch.tensor(losses, dtype=torch.float64))
         for key, tensor in self._memory.items():
             suffix = f"/{key}"
             own = [

@@ -58,6 +58,7 @@ def train_together(
     *,
     stop: int | None = None,
     graph: bool | None = None,
+    on_steps: Callable[[Callable[[], list[State]]], None] | None = None,
 ) -> list[Trained]:
     """Train `networks` side by side, each as `train` would: the same batches, the same rows up to rounding.
 
@@ -65,6 +66,9 @@ def train_together(
     from the same iteration, or none does.
 
     graph: each step is one CUDA graph. None: where `data` lies on a GPU.
+    on_steps: called after every few steps (`draws.STEPS` at most), and their evaluation where there is one, with a
+        function that gives the states of all networks to resume from, to be called there and then. One that has ended
+        is in it as it was then.
 
     `Trained.seconds` and `State.seconds` are shares: time is divided among the networks that have not ended.
 
@@ -78,11 +82,18 @@ def train_together(
         return []
     here = torch.cuda.device(device) if device.type == "cuda" else nullcontext()
     with computing(schedule.precision, device), here:
-        return _train(model, networks, data, schedule, stop, device.type == "cuda" if graph is None else graph)
+        graph = device.type == "cuda" if graph is None else graph
+        return _train(model, networks, data, schedule, stop, graph, on_steps)
 
 
 def _train(
-    model: Model, networks: Sequence[Network], data: Data, schedule: Schedule, stop: int | None, graph: bool
+    model: Model,
+    networks: Sequence[Network],
+    data: Data,
+    schedule: Schedule,
+    stop: int | None,
+    graph: bool,
+    on_steps: Callable[[Callable[[], list[State]]], None] | None,
 ) -> list[Trained]:
     device, count, every = data.train.labels.device, len(networks), schedule.evaluate_every
     mark = perf_counter()
@@ -96,7 +107,7 @@ def _train(
         graph,
     )
     if states:
-        stack.restore([state.optimiser for state in states])
+        stack.restore([state.optimiser for state in states], [state.loss_sum for state in states])
     rows = [list(each.resume.rows) if each.resume else [] for each in networks]
     seconds = [each.resume.seconds if each.resume else 0.0 for each in networks]
     going, frozen = list(range(count)), {}
@@ -108,23 +119,32 @@ def _train(
             seconds[network] += (now - mark) / len(going)
         mark = now
 
+    def state(iteration: int, copied: Callable[[], dict[str, torch.Tensor]], network: int) -> State:
+        copy = copied()
+        weights, optimiser = stack.alone(copy, network)
+        if network in frozen:
+            weights = {name: frozen[network][name].to("cpu", copy=True) for name in weights}
+        made = optimiser if iteration > schedule.start else {}  # before a step torch's optimisers have none
+        return State(
+            iteration, weights, made, list(rows[network]), seconds[network], float(copy[stack.LOSSES][network])
+        )
+
+    def states_at(iteration: int) -> list[State]:
+        share_out()
+        copied = cache(stack.copy)
+        return [state(iteration, copied, network) for network in range(count)]
+
     def record(iteration: int, losses: int) -> None:
         nonlocal mark
         found = stack.evaluate()
         copied = cache(stack.copy)  # one for all networks, and only where a state is asked for
-
-        def state(network: int) -> State:
-            weights, optimiser = stack.alone(copied(), network)
-            made = optimiser if iteration > schedule.start else {}  # before a step torch's optimisers have none
-            return State(iteration, weights, made, list(rows[network]), seconds[network])
-
         share_out()
         for network in going:
             loss_sum, *evaluated = found[network]
             values = (iteration, loss_sum / losses if losses else float("nan"), *evaluated)
             rows[network].append(dict(zip(curve.COLUMNS, values, strict=True)))
             if networks[network].on_evaluation:
-                networks[network].on_evaluation(rows[network][-1], partial(state, network))
+                networks[network].on_evaluation(rows[network][-1], partial(state, iteration, copied, network))
         mark = perf_counter()  # what the caller does there is not training
 
     def freeze() -> None:
@@ -142,7 +162,8 @@ def _train(
         record(first, 0)
     freeze()
     source = draws.Draws(schedule, [each.seeds for each in networks], len(data.train))
-    done = recorded = loaded = first
+    done = loaded = first
+    recorded = max(int(of_one[-1]["iteration"]) for of_one in rows)
     ahead = None
     while done < last and going:
         if done == loaded:
@@ -159,6 +180,9 @@ def _train(
             record(done, done - recorded)
             recorded = done
             freeze()
+        if on_steps:
+            on_steps(partial(states_at, done))
+            mark = perf_counter()
 
     for network, taken in frozen.items():
         stack.put(network, taken)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from time import perf_counter
 
 import torch
@@ -31,13 +32,14 @@ from lth_pipeline.lottery.training.schedule import Schedule, learning_rate
 
 @dataclass(frozen=True)
 class State:
-    """All that a training run needs to go on: taken right after an evaluation, so no sum is half-way."""
+    """All that a training run needs to go on, after any of its steps."""
 
     iteration: int
     weights: dict[str, torch.Tensor]
     optimiser: dict[str, torch.Tensor]
     rows: list[curve.Row]
     seconds: float  # spent so far
+    loss_sum: float = 0.0  # of the steps since the last evaluation, summed as float64
     follower: dict[str, torch.Tensor] = field(default_factory=dict)  # what it has seen; empty without one
 
 
@@ -46,7 +48,7 @@ class Trained:
     weights: dict[str, torch.Tensor]  # float32, on the CPU; the pruned are exactly zero
     rows: list[curve.Row]
     train_accuracy: float  # of the final weights on the whole training part, as it is without augmentation
-    seconds: float  # evaluation included, `on_evaluation` not; of a resumed training, with those before
+    seconds: float  # evaluation included, what is called not; of a resumed training, with those before
     iterations: int  # in all
     diverged_at: int | None = None  # the evaluation at which a loss was not finite; training stopped there
 
@@ -66,7 +68,7 @@ def train(
     stop: int | None = None,
     resume: State | None = None,
     on_evaluation: Callable[[curve.Row, Callable[[], State]], None] | None = None,
-    on_step: Callable[[int, Tensors], None] | None = None,
+    on_step: Callable[[int, Tensors, Callable[[], State]], None] | None = None,
     teacher: Teacher | None = None,
     follower: EarlyBird | None = None,
     way: str | None = None,
@@ -85,7 +87,8 @@ def train(
         resumed training needs no state of a generator.
     on_evaluation: called with each new row and a function that gives the state to resume from, to be called there
         and then.
-    on_step: called with the number of iterations done and the weights as they are, after every step.
+    on_step: called after every step, and its evaluation where there is one, with the number of iterations done, the
+        weights as they are and a function that gives the state to resume from, to be called there and then.
     teacher: of a distillation: it answers the very batch that the network learns, and the loss is `distilled`'s;
         what is recorded as train_loss is what is minimised, the other losses are those of the labels alone.
     follower: sees the weights at each evaluation. It changes no bit of the training, which goes on to its end even
@@ -110,6 +113,9 @@ def train(
         follower.restore(resume.follower)
     rows = list(resume.rows) if resume else []
     loss_sum, losses = torch.zeros((), dtype=torch.float64, device=device), 0
+    if resume:
+        loss_sum += resume.loss_sum
+        losses = resume.iteration - int(rows[-1]["iteration"])
 
     def elapsed() -> float:
         return perf_counter() - started
@@ -127,13 +133,19 @@ def train(
             follower.see(iteration, network.weights())
         if on_evaluation:
             told = perf_counter()
-            on_evaluation(rows[-1], lambda: state(iteration))
+            on_evaluation(rows[-1], partial(state, iteration))
             started += perf_counter() - told  # what the caller does there is not training
 
     def state(iteration: int) -> State:
         seen = follower.state() if follower else {}
         return State(
-            iteration, _copy(network.weights()), state_tensors(stepping, network.names), list(rows), elapsed(), seen
+            iteration,
+            _copy(network.weights()),
+            state_tensors(stepping, network.names),
+            list(rows),
+            elapsed(),
+            float(loss_sum),
+            seen,
         )
 
     first = resume.iteration if resume else schedule.start
@@ -159,12 +171,15 @@ def train(
             stepping.step()
             loss_sum += loss
             losses += 1
-            if on_step:
-                on_step(iteration, network.weights())
-            if iteration % schedule.evaluate_every == 0 or iteration == last:
+            evaluated = iteration % schedule.evaluate_every == 0 or iteration == last
+            if evaluated:
                 record(iteration)
-                if curve.ended(rows, patience):
-                    break
+            if on_step:
+                told = perf_counter()
+                on_step(iteration, network.weights(), partial(state, iteration))
+                started += perf_counter() - told
+            if evaluated and curve.ended(rows, patience):
+                break
 
         _, train_accuracy = network.evaluate(data.train)
         iterations = int(rows[-1]["iteration"]) - schedule.start

@@ -8,6 +8,7 @@ import click
 
 from lth_pipeline import __version__
 from lth_pipeline.commands.data import data
+from lth_pipeline.commands.gc import gc
 from lth_pipeline.commands.list import list_cards
 from lth_pipeline.commands.results import results
 from lth_pipeline.commands.run import run
@@ -22,16 +23,16 @@ def lth() -> None:
     """Find, test and explain winning lottery tickets."""
 
 
-for command in (list_cards, show, run, status, results, data, ui):
+for command in (list_cards, show, run, status, results, data, gc, ui):
     lth.add_command(command)
 
 
 def main() -> None:
     """The entry point: our own errors are one message and status 2, never a traceback."""
-    from lth_pipeline.commands.common import known_errors
+    from lth_pipeline.commands.common import known_errors, mending
 
     try:
-        status = lth(standalone_mode=False)
+        status = mending(lambda: lth(standalone_mode=False))
     except click.exceptions.Exit as leaving:
         status = leaving.exit_code
     except click.Abort:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Collection
+from collections.abc import Callable, Collection
+from typing import TypeVar
 
 import click
 
@@ -11,9 +12,11 @@ from lth_pipeline.experiments import CardError, Experiment
 from lth_pipeline.experiments.sweeps import Sweep, sweeps
 from lth_pipeline.home import Home, HomeError, find_home
 from lth_pipeline.lottery.data import DataDirs, DataError
-from lth_pipeline.recipes import DeviceError, Store, StoreError, Workshop, load_cards
+from lth_pipeline.recipes import DamagedError, DeviceError, Store, StoreError, Workshop, load_cards
+from lth_pipeline.recipes.workshop import MOST_DAMAGED
 
 Cards = dict[str, Experiment]
+T = TypeVar("T")
 
 
 def places() -> tuple[Home, Cards]:
@@ -53,6 +56,16 @@ def no_such(what: str, name: str, known: Collection[str], more: Collection[str] 
 
 def workshop(home: Home) -> Workshop:
     return Workshop(Store(home.store), data_dirs(home))
+
+
+def mending(command: Callable[[], T]) -> T:
+    """Run a command, and again where it met a damaged file in the store, which is put aside by then."""
+    for _ in range(MOST_DAMAGED):
+        try:
+            return command()
+        except DamagedError as error:
+            click.echo(f"lth: {error}", err=True)
+    return command()
 
 
 def known_errors() -> tuple[type[Exception], ...]:

@@ -22,7 +22,7 @@ from lth_pipeline.orchestration.partitions import replicate_partitions
 from lth_pipeline.orchestration.progress import tell
 from lth_pipeline.orchestration.resources import Compute, Tracking
 from lth_pipeline.orchestration.stages import Stage, all_stages, asset_name, combined, group_name
-from lth_pipeline.recipes import Chain, Workshop
+from lth_pipeline.recipes import Chain
 from lth_pipeline.recipes.divergence import diverged_above
 from lth_pipeline.recipes.recipe import CODE
 
@@ -56,20 +56,17 @@ def _asset(cards, stage: Stage, round: int, partitions) -> AssetsDefinition:
         with plain_failures():
             reading = trainings.reading(context)
             chain = compute.chain(cards, keys["experiment"], int(keys["replicate"]), reading)
-            why = _diverged_above(chain, compute.workshop(), round) if stage.name == "mask" else None
-            result = None if why else _materialise(context, compute, tracking, chain, stage, round)
-        if why:
-            context.log.warning(f"{why}; round {round} and those below it are left out")
-            yield from left_out(why)
+            workshop = compute.workshop()
+            workshop.on_trouble = context.log.warning
+            result = workshop.mending(lambda: _materialise(context, compute, tracking, chain, stage, round))
+        if isinstance(result, str):
+            context.log.warning(f"{result}; round {round} and those below it are left out")
+            yield from left_out(result)
         else:
             tell("asset", replicate=chain.replicate, asset=asset_name(stage.name, round))
             yield result
 
     return stage_asset
-
-
-def _diverged_above(chain: Chain, workshop: Workshop, round: int) -> str | None:
-    return diverged_above(chain, round, lambda whose, step: workshop.make(whose, step).facts)
 
 
 @contextmanager
@@ -88,8 +85,13 @@ def plain_failures() -> Iterator[None]:
 
 def _materialise(
     context, compute: Compute, tracking: Tracking, chain: Chain, stage: Stage, round: int
-) -> MaterializeResult:
+) -> MaterializeResult | str:
+    """What was made; of a mask that cannot be made because training diverged above it, that in words."""
     workshop = compute.workshop()
+    if stage.name == "mask" and (
+        why := diverged_above(chain, round, lambda whose, step: workshop.make(whose, step).facts)
+    ):
+        return why
     workshop.made_by = {
         "experiment": chain.name,
         "replicate": chain.replicate,

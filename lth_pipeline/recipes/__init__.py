@@ -10,9 +10,9 @@ tenth.record["facts"]["test_accuracy_at_end"], workshop.store.load(tenth.version
 
 from lth_pipeline.recipes.chain import Chain
 from lth_pipeline.recipes.check import load_cards
-from lth_pipeline.recipes.errors import DeviceError, StoreError
+from lth_pipeline.recipes.errors import DamagedError, DeviceError, StoreError
 from lth_pipeline.recipes.step import Step
 from lth_pipeline.recipes.store import Store
 from lth_pipeline.recipes.workshop import Product, Workshop
 
-__all__ = ["Chain", "DeviceError", "Product", "Step", "Store", "StoreError", "Workshop", "load_cards"]
+__all__ = ["Chain", "DamagedError", "DeviceError", "Product", "Step", "Store", "StoreError", "Workshop", "load_cards"]

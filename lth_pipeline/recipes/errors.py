@@ -5,5 +5,9 @@ class StoreError(Exception):
     """The store cannot be written, or holds something damaged; the message names the file and the remedy."""
 
 
+class DamagedError(StoreError):
+    """A file was damaged and has been put aside, or is gone: the same once more, and what it held is made anew."""
+
+
 class DeviceError(Exception):
     """There is no such device here."""

@@ -4,9 +4,11 @@
     recipes/ab/<recipe id>.json             what a recipe made, when, how, for whom
     checkpoints/<recipe id>.safetensors     half-done trainings; those of one stack: checkpoints.py
     claims/<recipe id, or another name>     of the process that is about it, as long as it is
+    damaged/                                files that were found damaged, for a person to look at
 
 Files are written to a temporary name, flushed to the disk and renamed, so a file that is there is whole.
-What is read is verified: a flipped bit is an error that names the file, never a wrong result.
+What is read is verified: a flipped bit never gives a wrong result. The file is put aside and a DamagedError says so;
+whoever meets it does the same again, and finds that the step was never made.
 """
 
 from __future__ import annotations
@@ -17,9 +19,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 from lth_pipeline.files import claimed, ensure_writable, write_atomically
-from lth_pipeline.recipes.errors import StoreError
+from lth_pipeline.recipes.errors import DamagedError, StoreError
 from lth_pipeline.recipes.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -56,9 +59,7 @@ class Store:
             if sealed["sha256"] != _seal(record):
                 raise ValueError("its checksum does not fit")
         except (ValueError, KeyError, TypeError) as error:
-            raise StoreError(
-                f"{path}: is damaged ({error}); remove the file and run again, and the step is computed anew"
-            ) from error
+            raise self._put_aside(path, str(error)) from error
         return record if self.object_path(record["version"]).is_file() else None
 
     def save(self, recipe: Recipe, tensors: Mapping[str, torch.Tensor], **notes: Any) -> Record:
@@ -87,10 +88,30 @@ class Store:
         from lth_pipeline.lottery.digest import digest
 
         path = self.object_path(version)
-        tensors = _read(path)
-        if digest(tensors) != version:
-            raise _damaged(path, "its content does not have the SHA-256 that it is named by")
+        try:
+            tensors = _read(path)
+            if digest(tensors) != version:
+                raise ValueError("its content does not have the SHA-256 that it is named by")
+        except (ValueError, KeyError, TypeError) as error:
+            raise self._put_aside(path, str(error)) from error
         return tensors
+
+    def _put_aside(self, path: Path, why: str) -> StoreError:
+        """Move a damaged file out of the way. Gives the error to raise."""
+        aside = self.folder / "damaged" / f"{path.name}.{uuid4().hex[:8]}"
+        try:
+            aside.parent.mkdir(parents=True, exist_ok=True)
+            path.replace(aside)
+        except FileNotFoundError:  # another process has put it aside, or computed it anew by now
+            return DamagedError(f"{path}: was damaged ({why}); run again")
+        except OSError as error:
+            return StoreError(
+                f"{path}: is damaged ({why}) and cannot be put aside ({error.strerror}); remove the file and run "
+                f"again, and the step that makes it is computed anew"
+            )
+        return DamagedError(
+            f"{path}: was damaged ({why}); it is put aside as {aside}; the step that makes it is computed anew"
+        )
 
     def save_checkpoint(
         self, name: str, tensors: Mapping[str, torch.Tensor], route: Record, of: Sequence[str] = ()
@@ -162,23 +183,18 @@ def _write(path: Path, content: bytes) -> None:
 
 
 def _read(path: Path) -> dict[str, torch.Tensor]:
+    """Raises ValueError, KeyError or TypeError of what is no such file."""
     from safetensors import SafetensorError
     from safetensors.torch import load
 
     try:
         return load(path.read_bytes())
     except FileNotFoundError as error:
-        raise StoreError(f"{path}: is not there; run again, and the step that makes it is computed anew") from error
+        raise DamagedError(f"{path}: is not there; run again, and the step that makes it is computed anew") from error
     except OSError as error:
         raise StoreError(f"{path}: cannot be read ({error.strerror})") from error
-    except (SafetensorError, ValueError, KeyError, TypeError) as error:
-        raise _damaged(path, str(error)) from error
-
-
-def _damaged(path: Path, why: str) -> StoreError:
-    return StoreError(
-        f"{path}: is damaged ({why}); remove the file and run again, and the step that makes it is computed anew"
-    )
+    except SafetensorError as error:
+        raise ValueError(str(error)) from error
 
 
 def _seal(record: Record) -> str:

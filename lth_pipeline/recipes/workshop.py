@@ -8,12 +8,13 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 from weakref import WeakKeyDictionary
 
 from lth_pipeline.experiments import Experiment
 from lth_pipeline.lottery.data import DataDirs
 from lth_pipeline.recipes.chain import Chain
+from lth_pipeline.recipes.errors import DamagedError
 from lth_pipeline.recipes.inventory import saving
 from lth_pipeline.recipes.recipe import Recipe
 from lth_pipeline.recipes.step import Step
@@ -22,6 +23,10 @@ from lth_pipeline.recipes.store import Record, Store
 if TYPE_CHECKING:
     from lth_pipeline.lottery.training.curve import Row
     from lth_pipeline.recipes.made import Made
+
+
+T = TypeVar("T")
+MOST_DAMAGED = 100  # files that are put aside in one go; a disk with more of them should be looked at first
 
 
 @dataclass(frozen=True)
@@ -84,6 +89,7 @@ class Workshop:
     def __post_init__(self) -> None:
         given = self.data_dir
         self.dirs = given if isinstance(given, DataDirs) else DataDirs(Path(given), self.store.folder.parent / "cache")
+        self._mending = False
         self._known: dict[str, Record] = {}
         self._made: WeakKeyDictionary[Chain, dict[Step, Product]] = WeakKeyDictionary()
 
@@ -113,10 +119,30 @@ class Workshop:
         return chain.recipe(step, lambda source: self.make(chain, source).version)
 
     def make(self, chain: Chain, step: Step, *, fresh: bool = False) -> Product:
-        """What `step` makes: from the store, or computed, with all before it that is missing.
+        """What `step` makes: from the store, or computed, with all before it that is missing or damaged.
 
         fresh: compute this one step whatever the store has (those before it are looked up).
         """
+        return self.mending(lambda: self._make(chain, step, fresh))
+
+    def mending(self, act: Callable[[], T]) -> T:
+        """What `act` gives; again where it meets something damaged, which is put aside and made anew on the way."""
+        if self._mending:  # the outermost begins again: what was read before may come out with other bits
+            return act()
+        self._mending = True
+        try:
+            for _ in range(MOST_DAMAGED):
+                try:
+                    return act()
+                except DamagedError as error:
+                    self.warn(str(error))
+                    self._known.clear()
+                    self._made.clear()
+            return act()
+        finally:
+            self._mending = False
+
+    def _make(self, chain: Chain, step: Step, fresh: bool) -> Product:
         if step.of:
             with self._telling_of(step.of):
                 return self.make(chain.other(step.of), replace(step, of=""), fresh=fresh)

@@ -26,6 +26,10 @@ def files(store: Store) -> list[str]:
     return sorted(str(path.relative_to(store.folder)) for path in store.folder.rglob("*") if path.is_file())
 
 
+def damaged(store: Store) -> list:
+    return sorted((store.folder / "damaged").glob("*"))
+
+
 def test_what_was_saved_comes_back(store):
     record = store.save(RECIPE, TENSORS, facts={"density": 0.5}, route={}, made_by={})
     assert store.find(RECIPE.id) == record
@@ -62,7 +66,7 @@ def test_a_flipped_bit_anywhere_is_an_error_that_names_the_file(tmp_path_factory
         loaded = store.load(version)
     except StoreError as error:
         assert str(path) in str(error)
-        assert "remove the file" in str(error)
+        assert not path.exists() and content in [aside.read_bytes() for aside in damaged(store)]
     else:  # a bit of the padding or of unused metadata: then nothing of the content may have changed
         assert all(loaded[name].numpy().tobytes() == TENSORS[name].numpy().tobytes() for name in TENSORS)
 
@@ -88,8 +92,18 @@ def test_a_truncated_artifact_is_an_error(tmp_path_factory, length):
     path = store.object_path(version)
     content = path.read_bytes()
     path.write_bytes(content[: length % len(content)])
-    with pytest.raises(StoreError, match="is damaged"):
+    with pytest.raises(StoreError, match="was damaged"):
         store.load(version)
+
+
+def test_a_damaged_file_that_cannot_be_put_aside_is_named(store):
+    path = store.object_path(store.put(TENSORS))
+    path.write_bytes(b"damaged")
+    (store.folder / "damaged").write_text("a file where a folder should be")
+    for _ in range(2):
+        with pytest.raises(StoreError, match="is damaged .* remove the file"):
+            store.load(path.stem)
+    assert path.exists()
 
 
 def test_a_full_disk_is_a_clear_error_and_leaves_nothing(store, monkeypatch):

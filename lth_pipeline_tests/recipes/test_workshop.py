@@ -9,7 +9,7 @@ from lth_pipeline.lottery.pruning import masks
 from lth_pipeline.recipes import Chain, Step, Store, StoreError, Workshop, load_cards
 from lth_pipeline.recipes.artifacts import rows_of, weights_of
 
-LAST = Step("trained", 2, "ticket")
+FIRST, LAST = Step("trained", 1, "ticket"), Step("trained", 2, "ticket")
 
 
 @pytest.fixture
@@ -136,6 +136,40 @@ def test_states_are_kept_between_evaluations(cards, tmp_path, monkeypatch):
     kept.clear()
     resumed = new_workshop(tmp_path / "cut", checkpoint_seconds=0).make(chain, step)
     assert kept[0] == 38 and resumed.version == whole.version
+
+
+@pytest.mark.parametrize("kind", ["object", "record"])
+@pytest.mark.parametrize(
+    ("which", "lost"), [(Step("mask", 1), FIRST), (FIRST, Step("mask", 2)), (LAST, None)], ids=lambda step: str(step)
+)
+def test_what_is_damaged_is_put_aside_and_made_anew(cards, tmp_path, kind, which, lost):
+    """The same versions come out. lost: what reads it, and has to be made too."""
+    chain, told = Chain(cards, "small", 0), []
+    versions = new_workshop(tmp_path / "s")
+    version, below = versions.make(chain, LAST).version, versions.make(chain, which)
+    store = versions.store
+    path = store.object_path(below.version) if kind == "object" else store.record_path(below.recipe.id)
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    if lost:
+        store.record_path(versions.make(chain, lost).recipe.id).unlink()
+    workshop = new_workshop(tmp_path / "s")
+    seen = trained_rows(workshop)
+    workshop.on_trouble = told.append
+    product = workshop.mending(lambda: read(workshop, chain))
+    assert product.version == version
+    assert len(told) == 1 and str(path) in told[0] and "put aside" in told[0]
+    assert set(seen) == {str(step) for step in (which, lost) if step and step.trains}
+    (aside,) = (store.folder / "damaged").iterdir()
+    assert aside.read_bytes() == content
+
+
+def read(workshop, chain):
+    """As an asset does: it makes its step, and reads what that gave."""
+    product = workshop.make(chain, LAST)
+    workshop.store.load(product.version)
+    return product
 
 
 def test_a_state_that_cannot_be_written_ends_no_training(cards, tmp_path, monkeypatch):

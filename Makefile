@@ -1,11 +1,12 @@
 # make run: set up, and run the built-in experiment.   make test: set up, and pass every test.
 # make ui: the Dagster and MLflow UIs on what was made.   make bench: measure speed, in under five minutes.
+# make audit: what is known to be unsafe in our code (bandit) and in what it needs (pip-audit, which asks an advisory service).
 # All install once, into .venv.
 PYTHON ?= python3.11
 VENV := .venv
 LTH := $(VENV)/bin/lth
 
-.PHONY: run test ui lint bench clean
+.PHONY: run test ui lint bench audit clean
 
 run: $(VENV)/.installed
 	@$(LTH) run digits
@@ -21,6 +22,11 @@ lint: $(VENV)/.installed-dev
 
 bench: $(VENV)/.installed
 	@$(VENV)/bin/python -m benchmarks
+
+audit: $(VENV)/.installed-dev
+	@$(VENV)/bin/python -m pip install -qq --disable-pip-version-check --editable ".[audit]"
+	@$(VENV)/bin/python -m bandit -q -c pyproject.toml -r lth_pipeline
+	@$(VENV)/bin/python -m lth_pipeline_tests.audited
 
 clean:
 	rm -rf $(VENV) *.egg-info .pytest_cache .ruff_cache .hypothesis

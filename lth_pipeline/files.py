@@ -9,6 +9,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+#: what a file system says that has no locks
+NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
+
 
 def write_atomically(path: Path, content: bytes) -> None:
     """Write to a temporary name beside `path`, flush to the disk, rename. Raises OSError; leaves nothing behind."""
@@ -22,9 +25,22 @@ def write_atomically(path: Path, content: bytes) -> None:
             os.fsync(file.fileno())
         temporary.chmod(0o644)
         temporary.replace(path)
+        _flush_folder(path.parent)
     finally:
         if temporary:
             temporary.unlink(missing_ok=True)
+
+
+def _flush_folder(folder: Path) -> None:
+    """The new name too must be on the disk before what refers to it is, whenever the power goes."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.EBADF, errno.ENOTSUP):  # a file system without
+            raise
+    finally:
+        os.close(descriptor)
 
 
 @contextmanager
@@ -51,7 +67,7 @@ def claimed(path: Path, *, wait: bool) -> Iterator[bool]:
             return
         except BaseException as error:
             file.close()
-            if isinstance(error, OSError) and error.errno in (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP):
+            if isinstance(error, OSError) and error.errno in NO_LOCKS:
                 yield True
                 return
             raise
@@ -67,6 +83,44 @@ def claimed(path: Path, *, wait: bool) -> Iterator[bool]:
     finally:
         path.unlink(missing_ok=True)
         file.close()
+
+
+@contextmanager
+def locked(path: Path, *, shared: bool) -> Iterator[None]:
+    """Hold a lock on the file `path`, beside others that share it or alone; waits until it is to be had.
+
+    The file stays. Where there are no such locks, everyone goes on at once.
+    """
+    try:
+        import fcntl
+    except ImportError:
+        yield
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("ab") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH if shared else fcntl.LOCK_EX)
+        except OSError as error:
+            if error.errno not in NO_LOCKS:
+                raise
+        yield
+
+
+def is_claimed(path: Path) -> bool:
+    """Whether a process has the claim that the file `path` stands for (`claimed`); False where that cannot be told."""
+    try:
+        import fcntl
+
+        with path.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except (ImportError, FileNotFoundError):
+        return False
+    except OSError as error:
+        if error.errno not in NO_LOCKS:
+            raise
+    return False
 
 
 def ensure_writable(folder: Path, error: type[Exception]) -> None:

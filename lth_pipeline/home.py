@@ -20,6 +20,7 @@ class Home:
     data: Path  # LTH_DATA_DIR: data sets
     store: Path  # LTH_STORE_DIR: artifacts by content
     cache: Path  # LTH_CACHE_DIR: own images as tensors; may be deleted
+    allowed: tuple[Path, ...]  # LTH_ALLOWED_DIRS: where a card's data.path may lie, beside the data folder
     dagster: Path  # DAGSTER_HOME: runs and events
     mlflow: Path  # tracking store and artifacts, where MLFLOW_TRACKING_URI does not point elsewhere
     reports: Path  # tables, figures and reports
@@ -29,6 +30,7 @@ class Home:
     mlflow_ui: str  # LTH_MLFLOW_UI: for links
     device: str  # LTH_DEVICE: auto, cpu, cuda:N
     together: int  # LTH_TOGETHER: networks that train side by side, at most; 0: as `Workshop` chooses
+    checkpoint_seconds: float  # LTH_CHECKPOINT_SECONDS: how often a training leaves a state to resume from
     replicates: int  # LTH_REPLICATES: partitions are offered for at least so many
     memory: int  # LTH_MEMORY_GB, here in bytes: a larger set of own images is streamed from the cache
     deepest_round: int  # LTH_DEEPEST_ROUND: rounds have assets at least down to this one
@@ -53,6 +55,7 @@ def find_home() -> Home:
         data=_place("LTH_DATA_DIR", base / "data"),
         store=_place("LTH_STORE_DIR", base / ".lth" / "store"),
         cache=_place("LTH_CACHE_DIR", base / ".lth" / "cache"),
+        allowed=_folders("LTH_ALLOWED_DIRS"),
         dagster=_place("DAGSTER_HOME", base / ".lth" / "dagster"),
         mlflow=mlflow,
         reports=base / "reports",
@@ -62,8 +65,9 @@ def find_home() -> Home:
         mlflow_ui=os.environ.get("LTH_MLFLOW_UI", ui).rstrip("/"),
         device=_device(os.environ.get("LTH_DEVICE") or "auto"),
         together=_number("LTH_TOGETHER"),
+        checkpoint_seconds=_amount("LTH_CHECKPOINT_SECONDS", 30.0, "seconds, such as 30 or 0.5"),
         replicates=_number("LTH_REPLICATES"),
-        memory=_gigabytes("LTH_MEMORY_GB", 4.0),
+        memory=int(_amount("LTH_MEMORY_GB", 4.0, "gigabytes, such as 4 or 0.5") * 2**30),
         deepest_round=_number("LTH_DEEPEST_ROUND"),
     )
 
@@ -75,6 +79,7 @@ def environment(home: Home) -> dict[str, str]:
         "LTH_DATA_DIR": str(home.data),
         "LTH_STORE_DIR": str(home.store),
         "LTH_CACHE_DIR": str(home.cache),
+        "LTH_ALLOWED_DIRS": os.pathsep.join(map(str, home.allowed)),
         "DAGSTER_HOME": str(home.dagster),
         "LTH_EXPERIMENTS_DIR": str(home.experiments),
         "MLFLOW_TRACKING_URI": home.tracking_uri,
@@ -85,6 +90,14 @@ def _place(variable: str, default: Path) -> Path:
     return Path(os.environ.get(variable) or default).expanduser().resolve()
 
 
+def _folders(variable: str) -> tuple[Path, ...]:
+    paths = [Path(text).expanduser() for text in os.environ.get(variable, "").split(os.pathsep) if text]
+    for path in paths:
+        if not path.is_absolute():
+            raise HomeError(f"{variable}: {path}: must be absolute; several folders are separated by {os.pathsep!r}")
+    return tuple(path.resolve() for path in paths)
+
+
 def _number(variable: str) -> int:
     text = os.environ.get(variable) or "0"
     if not text.isdecimal() or int(text) > 1000:
@@ -92,15 +105,15 @@ def _number(variable: str) -> int:
     return int(text)
 
 
-def _gigabytes(variable: str, default: float) -> int:
+def _amount(variable: str, default: float, such_as: str) -> float:
     text = os.environ.get(variable) or str(default)
     try:
         number = float(text)
     except ValueError:
         number = float("nan")
     if not 0 <= number <= 1e6:
-        raise HomeError(f"{variable}={text}: must be a number of gigabytes, such as 4 or 0.5")
-    return int(number * 2**30)
+        raise HomeError(f"{variable}={text}: must be a number of {such_as}")
+    return number
 
 
 def _device(text: str) -> str:

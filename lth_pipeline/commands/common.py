@@ -25,7 +25,7 @@ def places() -> tuple[Home, Cards]:
 
 
 def data_dirs(home: Home) -> DataDirs:
-    return DataDirs(home.data, home.cache, home.memory)
+    return DataDirs(home.data, home.cache, home.memory, home.allowed)
 
 
 def named(cards: Cards, name: str) -> Experiment | Sweep:

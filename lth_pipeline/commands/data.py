@@ -39,7 +39,7 @@ def list_sets() -> None:
         here, where = _state(name, sets)
         table.add_row(name, facts.title, shape, f"{facts.train:,} + {facts.test:,}", here, where, facts.licence)
     table.add_row("images", "your own images", "any", "any", "", f"a folder or tar in {sets}", "yours")
-    console = Console()
+    console = Console(markup=False)
     console.print(table)
     console.print(f"\nlth data get NAME fetches a set into {sets} (LTH_DATA_DIR)", style="dim", soft_wrap=True)
 

@@ -35,10 +35,10 @@ def list_cards() -> None:
             lines.append((name, *_facts(card), _about(card)))
         elif name == groups[card.sweep.sweep].members[0]:
             lines += _of_sweep(cards, groups[card.sweep.sweep])
-    console, table = Console(), _table([line[:-1] for line in lines])
+    console, table = Console(markup=False), _table([line[:-1] for line in lines])
     needed = console.measure(table, options=console.options.update(width=10_000)).maximum
     described = needed + LEAST <= console.width
-    Console(width=max(console.width, needed)).print(_table(lines) if described else table)  # nothing is cut
+    Console(markup=False, width=max(console.width, needed)).print(_table(lines) if described else table)  # uncut
     if not described:
         said = f"\nWhat each is for: `lth show CARD`, or here in a terminal of {needed + LEAST} columns"
         console.print(said, style="dim", soft_wrap=True, highlight=False)

@@ -72,9 +72,9 @@ def show_progress(head: str, states: Mapping[str, Replicate], events: Generator[
     states: of each partition. whole: what the bar of all together is called; there is one for a sweep only, whose
     replicates are too many for a bar each.
     """
-    console = Console(stderr=True)
+    console = Console(markup=False, stderr=True)
     bars = Progress(
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(bar_width=None),
         TextColumn("{task.percentage:>3.0f} %"),
         Rate(),

@@ -53,6 +53,7 @@ def run(card, replicates, through, rounds, recompute, workers) -> None:
     from lth_pipeline.orchestration.partitions import deepest_round, partition_key
     from lth_pipeline.orchestration.plan import Asked, plan, tasks
     from lth_pipeline.orchestration.sources import source_plans
+    from lth_pipeline.tracking.abandoned import close_abandoned
     from lth_pipeline.tracking.runs import run_ids
     from lth_pipeline.tracking.tracker import open_tracker
 
@@ -66,6 +67,7 @@ def run(card, replicates, through, rounds, recompute, workers) -> None:
     tracker = open_tracker(home.tracking_uri, home.mlflow, home.mlflow_ui)  # while the workers' imports run
     options = {"replicates": replicates, "through": through, "rounds": rounds, "recompute": recompute}
     with open_instance(home) as instance:
+        close_abandoned(tracker, names)
         for run_id in close_dead_runs(instance):
             click.echo(f"Run {run_id[:8]} was killed earlier; going on from what it left.")
         recorded = status.read_records(instance, deepest)

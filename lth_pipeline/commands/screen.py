@@ -20,7 +20,7 @@ UNBOUNDED = 10_000  # columns of a terminal in which every table fits
 
 def results_on_screen(experiment: Experiment, frame: pd.DataFrame, remarks: Sequence[str] = ()) -> None:
     """Means ± standard deviation over replicates, a line per round; then the sentences that sum it up."""
-    console = Console()
+    console = Console(markup=False)
     replicates = frame["replicate"].nunique()
     arms = [arm for arm in ARMS if arm != "dense" and (frame["arm"] == arm).any()] or ["ticket"]
     controls = [arm for arm in arms if arm != "ticket"]
@@ -33,7 +33,7 @@ def results_on_screen(experiment: Experiment, frame: pd.DataFrame, remarks: Sequ
     table = _wide(frame, arms, controls)
     if len(arms) > WIDE or needed(console, table) > console.width:
         table = _long(frame, arms, controls)
-    Console(width=max(console.width, needed(console, table))).print(table)  # figures are never cut
+    Console(markup=False, width=max(console.width, needed(console, table))).print(table)  # figures are never cut
     said = [
         "Test accuracy at the end of training, %, and early-stop iteration: mean ± standard deviation over replicates. "
         "Round 0 is the dense network.",

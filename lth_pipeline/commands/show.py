@@ -19,6 +19,7 @@ def show(card: str | None) -> None:
         return
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     from lth_pipeline.commands.common import data_dirs, named, places
     from lth_pipeline.commands.cost import cost_of, not_counted
@@ -39,8 +40,8 @@ def show(card: str | None) -> None:
         show_sweep(home, cards, experiment)
         return
     make_ready(home, cards, card)
-    console = Console()
-    console.print(f"[bold]{card}[/bold]  {experiment.description}", highlight=False)
+    console = Console(markup=False)
+    console.print(Text.assemble((card, "bold"), f"  {experiment.description}"))
     if experiment.branch_of:
         branch = experiment.branch_of
         console.print(f"a branch: rounds 0 … {branch.round - 1} are taken over from {branch.experiment}")
@@ -51,7 +52,7 @@ def show(card: str | None) -> None:
     for column in ("field", "value", "meaning"):
         settings.add_column(column)
     for field, value, meaning in described(experiment):
-        settings.add_row(field, value, f"[dim]{meaning}[/dim]")
+        settings.add_row(field, value, Text(meaning, "dim"))
     console.print(settings)
 
     facts, model = facts_of(experiment.data, dirs), model_of(experiment, dirs)
@@ -128,4 +129,4 @@ def _show_all() -> None:
         table.add_column(column, no_wrap=column == "setting", style="dim" if column == "source" else None)
     for entry in entries():
         table.add_row(entry.field, entry.values.replace("`", ""), entry.default, entry.meaning, entry.source)
-    Console().print(table)
+    Console(markup=False).print(table)

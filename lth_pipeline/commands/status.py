@@ -16,11 +16,17 @@ STATES = ("fresh", "stale", "missing", "left out")
 @click.argument("card", required=False)
 @click.option("--stale", is_flag=True, help="list every asset that no longer follows from its inputs, all the way down")
 def status(card: str | None, stale: bool) -> None:
-    """How far the experiments are, and what is out of date. Of sweeps, a line for each experiment."""
+    """How far the experiments are, what is out of date, and the disk it takes. Of sweeps, a line for each experiment.
+
+    Disk: of a replicate what its rounds consist of in the store, also where others share it; of results the reports,
+    and the experiment's artifacts in MLflow.
+    """
     from rich.console import Console
     from rich.table import Table
 
     from lth_pipeline.commands.common import members_of, named, places, workshop
+    from lth_pipeline.commands.disk import in_words
+    from lth_pipeline.orchestration import disk
     from lth_pipeline.orchestration import sweeps as comparisons
     from lth_pipeline.orchestration.instance import close_dead_runs, open_instance
     from lth_pipeline.orchestration.partitions import deepest_round
@@ -47,40 +53,46 @@ def status(card: str | None, stale: bool) -> None:
         if not stale_ones:
             click.echo("Nothing is stale.")
         return
-    console = Console()
+    console = Console(markup=False)
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in ("experiment", "replicate", "deepest round", *STATES):
-        words = column in ("experiment", "replicate")
+    for column in ("experiment", "replicate", "deepest round", *STATES, "disk"):
+        words = column in ("experiment", "replicate", "disk")
         table.add_column(column, justify="left" if column == "experiment" else "right", no_wrap=words)
     by_name: dict[str, list[AssetStatus]] = {name: [] for name in names}
     for entry in found:
         by_name[entry.experiment].append(entry)
     idle = [name for name, entries in by_name.items() if all(entry.state == "missing" for entry in entries)]
     whole = {member: sweep for sweep in groups for member in sweep.members}
+
+    def add(name: str, label: str, entries: Sequence[AssetStatus]) -> None:
+        _add(table, name, label, entries, in_words(disk.taken(home, cards, shop, name, entries)))
+
     for name, entries in by_name.items():
         if name in whole:
             sweep = whole[name]
             if name not in idle:
                 counted = {entry.replicate for entry in entries if entry.replicate is not None}
-                _add(table, name, f"{len(counted)} and results", entries)
+                add(name, f"{len(counted)} and results", entries)
             if name == sweep.members[-1] and set(sweep.members) - set(idle):
-                _add(table, sweep.name, "comparison", [each for each in compared if each.experiment == sweep.name])
+                add(sweep.name, "comparison", [each for each in compared if each.experiment == sweep.name])
         elif name not in idle:
             for replicate in dict.fromkeys(entry.replicate for entry in entries):
                 label = "results" if replicate is None else str(replicate)
-                _add(table, name, label, [entry for entry in entries if entry.replicate == replicate])
+                add(name, label, [entry for entry in entries if entry.replicate == replicate])
     if table.row_count:
         console.print(table)
+        taken = ", ".join(f"{place} {in_words(size)}" for place, size in disk.totals(home).items())
+        console.print(f"Disk: {taken}. What nothing needs any more: lth gc --dry-run", highlight=False)
     if idle:
         console.print(f"Not begun: {', '.join(sorted(_short(idle, groups)))}", style="dim")
     if any(entry.state == "stale" for entry in (*found, *compared)):
         console.print("lth status --stale lists what is stale and why; lth run CARD brings it up to date.")
 
 
-def _add(table, name: str, label: str, entries: Sequence) -> None:
+def _add(table, name: str, label: str, entries: Sequence, disk: str) -> None:
     counts = Counter(entry.state for entry in entries)
     rounds = [entry.round for entry in entries if entry.round is not None and entry.state in ("fresh", "stale")]
-    table.add_row(name, label, str(max(rounds)) if rounds else "–", *(str(counts[state]) for state in STATES))
+    table.add_row(name, label, str(max(rounds)) if rounds else "–", *(str(counts[state]) for state in STATES), disk)
 
 
 def _short(idle: Sequence[str], groups: Sequence[Sweep]) -> list[str]:

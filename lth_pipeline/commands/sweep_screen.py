@@ -15,7 +15,7 @@ FEWEST, MOST = 3, 8  # columns of rounds
 
 def comparison_on_screen(compared: Comparison) -> None:
     """A line for each experiment and arm, a column for each of some rounds: mean ± standard deviation."""
-    console, sweep = Console(), compared.sweep
+    console, sweep = Console(markup=False), compared.sweep
     console.print(f"{sweep.name}: {compared.subtitle}", style="italic", highlight=False)
     lines = {
         (line.experiment, "ticket" if line.arm == "dense" else line.arm, line.round): line
@@ -51,7 +51,7 @@ def comparison_on_screen(compared: Comparison) -> None:
                 table.add_row(*about[member], arm, *cells, *(last.get((member, control), "") for control in beside))
             elif any(cells):
                 table.add_row(*([""] * len(about[member])), arm, *cells)
-    Console(width=max(console.width, needed(console, table))).print(table)  # figures are never cut
+    Console(markup=False, width=max(console.width, needed(console, table))).print(table)  # figures are never cut
     by = "weights left" if same else "round: how many weights are left is not the same for all"
     said = [
         f"Test accuracy at early stop, %, by {by}. Mean ± standard deviation over replicates; the first is the dense "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from lth_pipeline.commands.common import Cards, data_dirs
 from lth_pipeline.commands.cost import cost_of, not_counted
@@ -14,10 +15,10 @@ from lth_pipeline.recipes import Chain
 
 
 def show_sweep(home: Home, cards: Cards, sweep: Sweep) -> None:
-    console, dirs = Console(), data_dirs(home)
+    console, dirs = Console(markup=False), data_dirs(home)
     for member in sweep.members:
         make_ready(home, cards, member)
-    console.print(f"[bold]{sweep.name}[/bold]  {sweep.about}", highlight=False)
+    console.print(Text.assemble((sweep.name, "bold"), f"  {sweep.about}"))
     console.print(f"a sweep of {len(sweep.members)} experiments; varied:")
     for entry, labels in sweep.varied.items():
         console.print(f"  {entry}: {' | '.join(labels)}", highlight=False)

@@ -2,104 +2,86 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import time
-import urllib.request
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
 import click
 
-HOST = "127.0.0.1"  # neither server asks who is there, so neither listens beyond this machine
-
 
 @click.command()
 @click.option("--dagster-port", default=3000, show_default=True, type=click.IntRange(1, 65535))
 @click.option("--mlflow-port", default=5000, show_default=True, type=click.IntRange(1, 65535))
-def ui(dagster_port: int, mlflow_port: int) -> None:
-    """Start the Dagster and MLflow UIs side by side, on this machine only, until Ctrl-C."""
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on; beyond loopback: --login.")
+@click.option(
+    "--login",
+    type=click.Path(path_type=Path),
+    envvar="LTH_LOGIN_FILE",
+    help="File of lines user:password, readable by you alone; both UIs then ask for them.  [env: LTH_LOGIN_FILE]",
+)
+@click.option("--certificate", type=click.Path(path_type=Path), help="TLS certificate (PEM); with --key: https.")
+@click.option("--key", type=click.Path(path_type=Path), help="The certificate's private key (PEM).")
+def ui(
+    dagster_port: int, mlflow_port: int, host: str, login: Path | None, certificate: Path | None, key: Path | None
+) -> None:
+    """Start the Dagster and MLflow UIs side by side until Ctrl-C: on this machine only, or behind a login (--host)."""
     from lth_pipeline.commands.common import places
     from lth_pipeline.home import environment
     from lth_pipeline.orchestration.instance import open_instance
+    from lth_pipeline.servers.addresses import EVERY, address
     from lth_pipeline.tracking.tracker import open_tracker
 
     home, _ = places()
     if dagster_port == mlflow_port:
         raise click.ClickException(f"both UIs cannot have port {dagster_port}; give them two")
-    for name, port in (("dagster", dagster_port), ("mlflow", mlflow_port)):
-        _refuse_taken(name, port)
+    _refuse_open(host, dagster_port, mlflow_port, login, encrypted=bool(certificate))
+    _refuse_certificate(certificate, key)
+    ports = {"Dagster": dagster_port, "MLflow": mlflow_port}
+    if home.tracking_uri.startswith("http"):
+        click.echo(f"MLflow   {home.tracking_uri} (a server of its own, not started here)")
+        del ports["MLflow"]
+    for name, port in ports.items():
+        _refuse_taken(name.lower(), host, port)
+    scheme, shown = "https" if certificate else "http", socket.gethostname() if host in EVERY else host
+    addresses = {name: address(scheme, shown, port) for name, port in ports.items()}
     os.environ.update(environment(home))  # the servers run in the project, where a relative place would be another
-    os.environ["LTH_DAGSTER_UI"] = f"http://{HOST}:{dagster_port}"
-    if not home.tracking_uri.startswith("http"):
-        os.environ["LTH_MLFLOW_UI"] = f"http://{HOST}:{mlflow_port}"
+    os.environ.update({f"LTH_{name.upper()}_UI": where for name, where in addresses.items()})
     with open_instance(home):
         pass
     open_tracker(home.tracking_uri, home.mlflow, home.mlflow_ui)
     logs = home.dagster.parent / "logs"
     logs.mkdir(parents=True, exist_ok=True)
-    commands = {
-        "Dagster": (
-            [
-                sys.executable,
-                "-W",
-                "ignore",
-                "-m",
-                "dagster",
-                "dev",
-                "-w",
-                "workspace.yaml",
-                "-h",
-                HOST,
-                "-p",
-                str(dagster_port),
-            ],
-            {},
-        ),
-    }
-    addresses = {"Dagster": f"http://{HOST}:{dagster_port}"}
-    if home.tracking_uri.startswith("http"):
-        click.echo(f"MLflow   {home.tracking_uri} (a server of its own, not started here)")
-    else:
-        server = [
-            sys.executable,
-            "-m",
-            "mlflow",
-            "server",
-            "--backend-store-uri",
-            home.tracking_uri,
-            "--host",
-            HOST,
-            "--port",
-            str(mlflow_port),
-            "--workers",
-            "1",
-        ]
-        commands["MLflow"] = (server, server_settings(home.project / "mlflow" / "server.env"))
-        addresses["MLflow"] = f"http://{HOST}:{mlflow_port}"
+    files = {"--login": login, "--certificate": certificate, "--key": key}
+    given = [text for option, file in files.items() if file for text in (option, str(file.resolve()))]
+    settings = {"Dagster": {}, "MLflow": server_settings(home.project / "mlflow" / "server.env")}
     processes: dict[str, subprocess.Popen] = {}
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # ended politely, it stops both as Ctrl-C does
     try:
-        for name, (command, settings) in commands.items():
-            log = (logs / f"{name.lower()}.log").open("ab")
-            processes[name] = subprocess.Popen(
-                command,
-                cwd=home.project,
-                env={**os.environ, **settings},
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
-        for name, address in addresses.items():
-            _wait(name, address, processes[name], logs / f"{name.lower()}.log")
-            page = (
-                "/#/experiments?workflowType=machine_learning" if name == "MLflow" else ""
-            )  # else: its page for chats
-            click.echo(f"{name:<8} {address}{page}")
+        for name, port in ports.items():
+            server = [sys.executable, "-m", f"lth_pipeline.servers.{name.lower()}", "--host", host, "--port", str(port)]
+            with (logs / f"{name.lower()}.log").open("ab") as log:
+                processes[name] = subprocess.Popen(
+                    [*server, *given],
+                    cwd=home.project,
+                    env={**os.environ, **settings[name]},
+                    stdin=subprocess.PIPE,  # never written to: its end tells the servers that this process is gone
+                    stdout=log,
+                    stderr=log,
+                    start_new_session=True,
+                )
+        for name, port in ports.items():
+            _wait(name, {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host), port, processes[name], logs)
+            # without its page for experiments MLflow opens on the one for chats
+            page = "/#/experiments?workflowType=machine_learning" if name == "MLflow" else ""
+            click.echo(f"{name:<8} {addresses[name]}{page}")
         click.echo("Ctrl-C stops both.")
         while all(process.poll() is None for process in processes.values()):
             time.sleep(1)
@@ -109,6 +91,43 @@ def ui(dagster_port: int, mlflow_port: int) -> None:
         click.echo("Stopped.")
     finally:
         _stop(processes.values())
+
+
+def _refuse_open(host: str, dagster_port: int, mlflow_port: int, login: Path | None, encrypted: bool) -> None:
+    """Beyond loopback nothing listens without a login, and a warning says what others can read."""
+    from lth_pipeline.servers.addresses import is_loopback
+    from lth_pipeline.servers.login import LoginError, read_login
+
+    ports = " ".join(f"-L {port}:127.0.0.1:{port}" for port in (dagster_port, mlflow_port))
+    tunnel = f"`lth ui` here and, on the other machine, ssh {ports} {socket.gethostname()}"
+    if login is None and not is_loopback(host):
+        raise click.ClickException(
+            f"--host {host}: others could reach the UIs, and whoever does can run code here. Give --login FILE (or "
+            f"LTH_LOGIN_FILE), a file of lines user:password that you alone can read (chmod 600); or better: {tunnel}"
+        )
+    if login is not None:
+        try:
+            read_login(login)
+        except LoginError as error:
+            raise click.ClickException(str(error)) from None
+    if not is_loopback(host) and not encrypted:
+        click.echo(
+            f"Warning: pages and password cross the network readable. Give --certificate and --key; better: {tunnel}",
+            err=True,
+        )
+
+
+def _refuse_certificate(certificate: Path | None, key: Path | None) -> None:
+    if (certificate is None) != (key is None):
+        raise click.ClickException("--certificate and --key go together: give both, or neither")
+    if certificate and key:
+        try:  # a key with a password is refused: the servers start with no one there to type it
+            ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key, password=lambda: "")
+        except (OSError, ValueError) as error:
+            raise click.ClickException(
+                f"--certificate {certificate} --key {key}: {error.strerror or error}; they must be one certificate and "
+                f"its key, in PEM, without a password"
+            ) from None
 
 
 def _stop(processes: Iterable[subprocess.Popen]) -> None:
@@ -129,25 +148,34 @@ def server_settings(path: Path) -> dict[str, str]:
     return {name.strip(): value.strip() for name, value in pairs}
 
 
-def _refuse_taken(name: str, port: int) -> None:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((HOST, port))
-        except OSError:
-            raise click.ClickException(
-                f"port {port} is taken; choose another: lth ui --{name}-port {port + 1}"
-            ) from None
+def _refuse_taken(name: str, host: str, port: int) -> None:
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    except (socket.gaierror, UnicodeError) as error:
+        raise click.ClickException(f"--host {host}: {getattr(error, 'strerror', None) or error}") from None
+    for family, kind, protocol, _, target in found:
+        with socket.socket(family, kind, protocol) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(target)
+            except OSError as error:
+                if error.errno == errno.EADDRINUSE:
+                    reason = f"port {port} is taken; choose another: lth ui --{name}-port {port + 1}"
+                elif error.errno == errno.EADDRNOTAVAIL:
+                    reason = f"--host {host}: {target[0]} is not an address of this machine; 0.0.0.0 stands for all"
+                else:
+                    reason = f"--host {host}, port {port}: {error.strerror}"
+                raise click.ClickException(reason) from None
 
 
-def _wait(name: str, address: str, process: subprocess.Popen, log: Path, seconds: float = 90) -> None:
-    until = time.monotonic() + seconds
+def _wait(name: str, host: str, port: int, process: subprocess.Popen, logs: Path, seconds: float = 90) -> None:
+    until, log = time.monotonic() + seconds, logs / f"{name.lower()}.log"
     while time.monotonic() < until:
         if process.poll() is not None:
             raise click.ClickException(f"{name} did not start; its log: {log}")
-        try:
-            urllib.request.urlopen(address, timeout=2).close()
+        try:  # it listens once its application is ready
+            socket.create_connection((host, port), timeout=2).close()
             return
         except OSError:
             time.sleep(0.3)
-    raise click.ClickException(f"{name} does not answer at {address} after {seconds:.0f} s; its log: {log}")
+    raise click.ClickException(f"{name} does not answer on port {port} after {seconds:.0f} s; its log: {log}")

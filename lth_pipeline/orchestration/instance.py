@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +13,7 @@ from dagster import DagsterInstance, DagsterRunStatus, RunsFilter
 from lth_pipeline.files import ensure_writable
 from lth_pipeline.home import Home
 from lth_pipeline.orchestration.rounds import POOL
+from lth_pipeline.processes import is_dead
 
 PROCESS_TAG = ".dagster/lth_process"  # with this prefix Dagster keeps a tag out of its pages
 
@@ -47,11 +47,6 @@ def devices() -> int:
     return gpus or os.cpu_count() or 1
 
 
-def process_tag() -> str:
-    """This process, so that a later one can tell whether it still lives: host, number, time of its start."""
-    return f"{socket.gethostname()}.{os.getpid()}.{_started(os.getpid())}"
-
-
 def close_dead_runs(instance: DagsterInstance) -> list[str]:
     """Mark as failed the runs that a process of `lth run` on this machine left when it was killed; gives their ids."""
     unfinished = [
@@ -62,18 +57,7 @@ def close_dead_runs(instance: DagsterInstance) -> list[str]:
     ]
     closed = []
     for run in instance.get_runs(RunsFilter(statuses=unfinished)):
-        host, _, process = run.tags.get(PROCESS_TAG, "").rpartition(".")[0].rpartition(".")
-        started = run.tags.get(PROCESS_TAG, "").rpartition(".")[2]
-        if host == socket.gethostname() and _started(int(process)) != started:
+        if is_dead(run.tags.get(PROCESS_TAG, "")):
             instance.report_run_failed(run, "Its process was killed. The next run goes on from what it left.")
             closed.append(run.run_id)
     return closed
-
-
-def _started(process: int) -> str:
-    """Clock ticks from the machine's start to the process's; "0" for one that is not there or has ended."""
-    try:
-        state, *fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
-    except OSError:
-        return "0"
-    return "0" if state == "Z" else fields[18]

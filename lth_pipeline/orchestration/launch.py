@@ -17,6 +17,8 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
 
+from lth_pipeline.files import ensure_writable
+
 Event = tuple[str, dict[str, Any]]
 
 
@@ -45,6 +47,7 @@ def run_tasks(tasks: Sequence[Task], workers: int) -> Iterator[Event]:
     context = warm_up()
     queue = list(tasks)
     running: dict[Connection, Any] = {}
+    told: list[Task] = []  # those that said how they ended
     try:
         while queue or running:
             while len(running) < workers and (task := _next(queue, [task for task, _ in running.values()])):
@@ -56,7 +59,7 @@ def run_tasks(tasks: Sequence[Task], workers: int) -> Iterator[Event]:
                 except EOFError:
                     task, process = running.pop(connection)
                     process.join()
-                    if process.exitcode:
+                    if process.exitcode and task not in told:
                         yield (
                             "done",
                             {
@@ -67,6 +70,8 @@ def run_tasks(tasks: Sequence[Task], workers: int) -> Iterator[Event]:
                             },
                         )
                     continue
+                if event[0] == "done":
+                    told.append(event[1]["task"])
                 yield event
     finally:
         _stop([process for _, process in running.values()])
@@ -113,6 +118,17 @@ def _start(context, task: Task):
     return receiver, (task, process)
 
 
+def _cut_short(task: Task, error: Exception) -> str:
+    from lth_pipeline.orchestration.instance import InstanceError
+
+    try:
+        ensure_writable(task.instance, InstanceError)
+    except InstanceError as plain:
+        return str(plain)
+    told = str(getattr(error, "orig", error)).partition("\n")[0]  # of SQLAlchemy's, what the database said
+    return f"Dagster could not go on, with {task.instance} as its folder ({type(error).__name__}: {told})"
+
+
 def _death(exit_code: int) -> str:
     return (
         f"its process was killed ({signal.Signals(-exit_code).name})"
@@ -131,7 +147,8 @@ def _work(connection: Connection, task: Task, environment: dict[str, str]) -> No
     from lth_pipeline.orchestration import progress
     from lth_pipeline.orchestration.event_log import kept_open
     from lth_pipeline.orchestration.execute import execute
-    from lth_pipeline.orchestration.instance import PROCESS_TAG, process_tag
+    from lth_pipeline.orchestration.instance import PROCESS_TAG
+    from lth_pipeline.processes import process_mark
 
     def tell(event: str, details: dict[str, Any]) -> None:
         try:
@@ -144,11 +161,15 @@ def _work(connection: Connection, task: Task, environment: dict[str, str]) -> No
     # Python collects all when the new objects are a quarter of the old ones. The half million of the imports set aside,
     # it does so within a few rounds, and quickly: else what figures leave behind adds up to 2 MB a round.
     gc.freeze()
-    tags = {**task.tags, PROCESS_TAG: process_tag()}
-    with DagsterInstance.from_config(str(task.instance)) as instance, kept_open(instance):
-        run_id, success, errors = execute(
-            definitions, task.location, instance, task.job, task.partition, task.assets, tags, task.run_config
-        )
+    tags = {**task.tags, PROCESS_TAG: process_mark()}
+    try:
+        with DagsterInstance.from_config(str(task.instance)) as instance, kept_open(instance):
+            run_id, success, errors = execute(
+                definitions, task.location, instance, task.job, task.partition, task.assets, tags, task.run_config
+            )
+    except Exception as error:  # Dagster's own: its database is full, say
+        tell("done", {"task": task, "success": False, "run_id": "", "errors": [_cut_short(task, error)]})
+        raise
     tell("done", {"task": task, "success": success, "run_id": run_id, "errors": errors})
 
 
@@ -159,7 +180,11 @@ def _end_with_parent() -> None:
 
 
 def _print_to(log: Path) -> None:
-    log.parent.mkdir(parents=True, exist_ok=True)
-    with log.open("ab") as file:
+    try:
+        log.parent.mkdir(parents=True, exist_ok=True)
+        file = log.open("ab")
+    except OSError:  # what cannot be written to is told by what comes next
+        file = Path(os.devnull).open("ab")  # noqa: SIM115 (closed below)
+    with file:
         os.dup2(file.fileno(), 1)
         os.dup2(file.fileno(), 2)

@@ -34,6 +34,9 @@ class Compute(ConfigurableResource):
     replicates: list[int] = Field(
         [], description="whose networks may train beside the run's own; empty: those of all the card's replicates"
     )
+    checkpoint_seconds: float = Field(
+        0, ge=0, description="how often a training leaves a state to resume from; 0: LTH_CHECKPOINT_SECONDS, else 30"
+    )
     recompute: bool = Field(False, description="compute the selected assets from scratch, whatever the store has")
 
     _chains: dict = PrivateAttr(default_factory=dict)
@@ -54,7 +57,7 @@ class Compute(ConfigurableResource):
             store = Store(home.store)
             store.ensure_writable()
             device = home.device if self.device == "auto" else self.device
-            dirs = DataDirs(home.data, home.cache, home.memory)
+            dirs = DataDirs(home.data, home.cache, home.memory, home.allowed)
             self._workshop = Workshop(
                 store,
                 dirs,
@@ -62,6 +65,7 @@ class Compute(ConfigurableResource):
                 threads=self.threads,
                 together=self.together or home.together or None,
                 replicates=tuple(self.replicates) or None,
+                checkpoint_seconds=self.checkpoint_seconds or home.checkpoint_seconds,
             )
         return self._workshop
 
@@ -92,12 +96,23 @@ class Tracking(ConfigurableResource):
 
     _tracker: Any = PrivateAttr(None)
 
-    def tracker(self) -> "Tracker":
+    patience: float = Field(
+        600, ge=0, description="seconds for which a server that is away is asked again before a run fails"
+    )
+
+    def tracker(self, on_trouble: "Callable[[str], None] | None" = None) -> "Tracker":
+        """on_trouble: is told from now on where the store is away."""
+        from lth_pipeline.tracking.patience import Patience
         from lth_pipeline.tracking.tracker import open_tracker
 
         if self._tracker is None:
             home = find_home()
-            self._tracker = open_tracker(self.uri or home.tracking_uri, home.mlflow, home.mlflow_ui)
+            uri = self.uri or home.tracking_uri
+            patience = Patience(uri, self.patience)
+            patience.on_trouble = on_trouble
+            self._tracker = open_tracker(uri, home.mlflow, home.mlflow_ui, patience)
+        elif on_trouble:
+            self._tracker.patience.on_trouble = on_trouble
         return self._tracker
 
     def dagster_run_url(self, run_id: str) -> str:

@@ -104,7 +104,7 @@ def _materialise(
     from lth_pipeline.tracking.runs import run_ids
 
     name = context.partition_key
-    experiment, tracker = cards[name], tracking.tracker()
+    experiment, tracker = cards[name], tracking.tracker(context.log.warning)
     rows, recipe = gathered(cards, name, compute.workshop(), begun_in(context.instance, deepest))
     frame = results_table(rows, run_ids(tracker, name))
     if frame.empty:

@@ -102,7 +102,7 @@ def _materialise(context, compute: Compute, tracking: Tracking, cards, sweep: Sw
     from lth_pipeline.reports.drawing import markdown_picture
     from lth_pipeline.tracking.results import log_results, results_runs
 
-    tracker = tracking.tracker()
+    tracker = tracking.tracker(context.log.warning)
     begun = begun_in(context.instance, deepest_round(cards))
     rows, recipe = gathered(cards, sweep, compute.workshop(), begun)
     if not any(rows.values()):

@@ -57,7 +57,7 @@ def _train(context: AssetExecutionContext, compute: Compute, tracking: Tracking,
     from lth_pipeline.tracking.rounds import Logger
     from lth_pipeline.tracking.runs import Training
 
-    workshop, tracker = compute.workshop(), tracking.tracker()
+    workshop, tracker = compute.workshop(), tracking.tracker(context.log.warning)
     description = chain.cards[chain.name].description
     about = Training(chain.name, description, chain.replicate, step.round, step.arm, step.draw)
     recipe = workshop.recipe(chain, step)

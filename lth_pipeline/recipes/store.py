@@ -4,6 +4,7 @@
     recipes/ab/<recipe id>.json             what a recipe made, when, how, for whom
     checkpoints/<recipe id>.safetensors     half-done trainings; those of one stack: checkpoints.py
     claims/<recipe id, or another name>     of the process that is about it, as long as it is
+    .lock                                   held by whoever saves, and alone by what clears up (inventory.py)
     damaged/                                files that were found damaged, for a person to look at
 
 Files are written to a temporary name, flushed to the disk and renamed, so a file that is there is whole.
@@ -58,7 +59,9 @@ class Store:
             record = sealed["record"]
             if sealed["sha256"] != _seal(record):
                 raise ValueError("its checksum does not fit")
-        except (ValueError, KeyError, TypeError) as error:
+            if not isinstance(record["version"], str):
+                raise ValueError("it names no data version")
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise self._put_aside(path, str(error)) from error
         return record if self.object_path(record["version"]).is_file() else None
 
@@ -136,7 +139,7 @@ class Store:
             with safe_open(path, framework="pt") as file:
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
                 return tensors if (file.metadata() or {}).get("seal") == _checkpoint_seal(tensors, route) else None
-        except (SafetensorError, OSError):
+        except (SafetensorError, OSError, TypeError, ValueError):  # the last two: dtypes and shapes that we never write
             return None
 
     def trained_together(self, recipe_id: str) -> list[tuple[str, ...]]:

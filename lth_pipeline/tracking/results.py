@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from lth_pipeline.tracking.runs import log_files, mark_superseded, search
+from lth_pipeline.tracking.abandoned import whose
+from lth_pipeline.tracking.runs import log_files, search, set_aside
 from lth_pipeline.tracking.tracker import Tracker
 
 
@@ -18,14 +19,15 @@ def log_results(
 ) -> str:
     """Log `files` as a new run; earlier ones are marked superseded. Gives its id. kind: "results" or "sweep"."""
     about = {"lth.kind": kind, "lth.experiment": experiment}
-    before = search(tracker, experiment, {**about, "lth.status": "current"})
+    before = [run for run in search(tracker, experiment, about) if run.data.tags.get("lth.status") != "superseded"]
     client = tracker.client
-    all_tags = {**about, **tags, "lth.status": "current"}
+    all_tags = {**about, **tags, **whose(), "lth.status": "running"}
     run_id = client.create_run(tracker.experiment_id(experiment, description), tags=all_tags, run_name=kind).info.run_id
     log_files(tracker, run_id, files)
-    client.set_terminated(run_id)
     for run in before:
-        mark_superseded(tracker, run.info.run_id, run_id)
+        set_aside(tracker, run, run_id)
+    client.set_terminated(run_id)
+    client.set_tag(run_id, "lth.status", "current")  # last: whenever this is cut short, it is done once more
     return run_id
 
 

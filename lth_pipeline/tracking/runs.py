@@ -6,9 +6,13 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from lth_pipeline.tracking.database import tags_of_runs
 from lth_pipeline.tracking.tracker import Tracker
+
+if TYPE_CHECKING:
+    from mlflow.entities import Run
 
 
 @dataclass(frozen=True)
@@ -71,9 +75,9 @@ def draw_of(tags: Mapping[str, str]) -> int:
     return int(tags.get("lth.draw", "0"))
 
 
-def search(tracker: Tracker, experiment: str, tags: Mapping[str, str]) -> list:
-    """Runs of an experiment with all of `tags`, the latest first."""
-    where = " and ".join(f"tags.`{name}` = '{value}'" for name, value in tags.items())
+def search(tracker: Tracker, experiment: str, tags: Mapping[str, str], *more: str) -> list:
+    """Runs of an experiment with all of `tags`, the latest first. more: conditions in MLflow's words."""
+    where = " and ".join([*(f"tags.`{name}` = '{value}'" for name, value in tags.items()), *more])
     experiment_id = tracker.known(experiment)
     if experiment_id is None:
         return []
@@ -87,19 +91,20 @@ def search(tracker: Tracker, experiment: str, tags: Mapping[str, str]) -> list:
 
 
 def supersede(tracker: Tracker, training: Training, by: str) -> None:
-    """Mark all other attempts at a training: done with, and by what. A killed one is closed."""
-    client = tracker.client
+    """Mark all other attempts at a training: done with, and by what."""
     for run in attempts(tracker, training):
         if run.info.run_id != by and run.data.tags.get("lth.status") != "superseded":
-            mark_superseded(tracker, run.info.run_id, by)
-            if run.info.status == "RUNNING":
-                client.set_terminated(run.info.run_id, status="KILLED")
+            set_aside(tracker, run, by)
 
 
-def mark_superseded(tracker: Tracker, run_id: str, by: str) -> None:
-    """A newer run stands in this one's place."""
-    tracker.client.set_tag(run_id, "lth.status", "superseded")
-    tracker.client.set_tag(run_id, "lth.superseded_by", by)
+def set_aside(tracker: Tracker, run: Run, by: str) -> None:
+    """A newer run stands in this one's place. One that was killed is closed. Its status comes last: what has it, has
+    all of this."""
+    client, run_id = tracker.client, run.info.run_id
+    if run.info.status == "RUNNING":
+        client.set_terminated(run_id, status="KILLED")
+    client.set_tag(run_id, "lth.superseded_by", by)
+    client.set_tag(run_id, "lth.status", "superseded")
 
 
 def log_files(tracker: Tracker, run_id: str, files: Mapping[str, bytes]) -> None:

@@ -12,23 +12,21 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from lth_pipeline.files import ensure_writable
+from lth_pipeline.tracking.patience import Away, Patience, PatientClient, TrackingError
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 
-class TrackingError(Exception):
-    """The tracking store cannot be used; the message names it and the remedy."""
-
-
 @dataclass
 class Tracker:
-    """client: of the store at `uri`. ui: where its web pages are, for links."""
+    """client: of the store at `uri`, each of its calls insisted on. ui: where its web pages are, for links."""
 
     client: MlflowClient
     uri: str
     artifacts: Path | None  # root of artifacts for a store without a server; None: the server decides
     ui: str
+    patience: Patience
     experiment_ids: dict[str, str] = field(default_factory=dict)
 
     def experiment_id(self, name: str, description: str = "") -> str:
@@ -76,8 +74,10 @@ class Tracker:
             return found
 
 
-def open_tracker(uri: str, folder: Path, ui: str) -> Tracker:
+def open_tracker(uri: str, folder: Path, ui: str, patience: Patience | None = None) -> Tracker:
     """The tracking store at `uri`; `folder` takes the artifacts of a store without a server.
+
+    patience: with a server that is away; left out: none. Raises TrackingError.
 
     A new SQLite file is made under a temporary name by one process while others wait: several that open a
     new file together would leave it broken.
@@ -89,25 +89,28 @@ def open_tracker(uri: str, folder: Path, ui: str) -> Tracker:
         ensure_writable(path.parent, TrackingError)
         ensure_writable(artifacts, TrackingError)
         _create_sqlite(path)
+    patience = patience or Patience(uri, 0.0)
     if uri.startswith("http"):
-        _probe(uri)
+        patience.insist(lambda: _probe(uri))
     from mlflow import MlflowClient
 
     try:
-        client = MlflowClient(tracking_uri=uri)
+        client = PatientClient(MlflowClient(tracking_uri=uri), patience)
         client.search_experiments(max_results=1)
+    except TrackingError:
+        raise
     except Exception as error:
         raise TrackingError(f"the MLflow store {uri} cannot be used: {error}") from error
-    return Tracker(client, uri, artifacts, ui)
+    return Tracker(client, uri, artifacts, ui, patience)
 
 
 def _probe(uri: str) -> None:
-    """Does anybody listen? MLflow's own client asks seven times, for minutes, before it says no."""
+    """Does anybody listen?"""
     place = urlsplit(uri)
     try:
         socket.create_connection((place.hostname, place.port or (443 if place.scheme == "https" else 80)), 5).close()
     except OSError as error:
-        raise TrackingError(
+        raise Away(
             f"the MLflow server {uri} does not answer ({error}); start it, or unset MLFLOW_TRACKING_URI"
         ) from error
 
@@ -140,3 +143,7 @@ def _quiet() -> None:
     for name in ("mlflow", "alembic"):
         logging.getLogger(name).setLevel(logging.WARNING)
     os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
+    # MLflow's own client asks seven times and waits two minutes for each answer; who waits, and how long, is said by
+    # Patience. Thirty seconds are for a large artifact to be put in its place.
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "30")

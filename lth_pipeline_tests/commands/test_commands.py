@@ -107,7 +107,7 @@ def test_a_missing_data_set_says_where_to_put_it(place, tmp_path):
     assert not list((place.store / "recipes").rglob(".*"))  # nothing half-written
 
 
-def test_a_damaged_artifact_is_named_and_computed_anew_once_it_is_removed(inside):
+def test_a_damaged_artifact_is_put_aside_and_computed_anew(inside):
     with opened() as (definitions, instance):
         assert materialise(definitions, instance, "small", 0).success
     record = next(
@@ -120,14 +120,37 @@ def test_a_damaged_artifact_is_named_and_computed_anew_once_it_is_removed(inside
     content[-100] ^= 4
     path.write_bytes(content)
     with opened() as (definitions, instance):
-        result = materialise(definitions, instance, "small", 0, ["r01_trained"])
-        assert not result.success
-        (failure,) = [event.step_failure_data.error for event in result.all_events if event.is_step_failure]
-        assert str(path) in str(failure) and "remove the file and run again" in str(failure)
-        path.unlink()
-        healed = materialise(definitions, instance, "small", 0, ["r01_trained"])
-        assert healed.success
-    assert path.is_file()  # by the same name: the same bits
+        assert materialise(definitions, instance, "small", 0, ["r01_trained"]).success
+    assert path.is_file() and path.read_bytes() != content  # by the same name: the same bits
+    (aside,) = (inside.store / "damaged").iterdir()
+    assert aside.read_bytes() == content
+
+
+def test_a_damaged_record_is_told_and_its_training_made_again(inside):
+    with opened() as (definitions, instance):
+        assert materialise(definitions, instance, "small", 0).success
+        assert materialise(definitions, instance, "small", 1).success
+        assert gather(definitions, instance, "small").success
+    (path,) = (
+        path
+        for path in (inside.store / "recipes").rglob("*.json")
+        if (made_by := json.loads(path.read_text())["record"]["made_by"])["step"] == "round 2 ticket trained"
+        and made_by["replicate"] == 1
+    )
+    record = path.read_text()
+    path.write_text(record.replace('"version": "', '"version": "0'))
+    told = inside.lth("status", "small")
+    assert f"{path}: was damaged" in told.stderr and "put aside" in told.stderr and "Traceback" not in told.stderr
+    again = inside.lth("run", "small")
+    assert "1 replicate(s), 1 trainings" in again.stderr
+    version = json.loads(record)["record"]["version"]
+    assert json.loads(path.read_text())["record"]["version"] == version
+
+
+def test_what_a_card_says_is_shown_as_it_stands(place):
+    place.card("odd", SMALL_CARD.replace("a lottery of seconds", "'a [/bold] of [red]'"))
+    assert "a [/bold] of [red]" in place.lth("show", "odd").stdout
+    assert "a [/bold] of [red]" in place.lth("list").stdout
 
 
 @pytest.mark.parametrize("variable", ["MLFLOW_TRACKING_URI", "LTH_STORE_DIR", "DAGSTER_HOME"])

@@ -122,12 +122,13 @@ def belongs_to(pid: int, place) -> bool:
 
 def test_runs_of_living_processes_are_left_alone(inside):
     from lth_pipeline.home import find_home
-    from lth_pipeline.orchestration.instance import PROCESS_TAG, open_instance, process_tag
+    from lth_pipeline.orchestration.instance import PROCESS_TAG, open_instance
+    from lth_pipeline.processes import process_mark
 
     with open_instance(find_home()) as instance:
         assert isinstance(instance, DagsterInstance)
-        alive = begun_run(instance, {PROCESS_TAG: process_tag()})
-        dead = begun_run(instance, {PROCESS_TAG: process_tag().rpartition(".")[0] + ".1"})  # another process's start
+        alive = begun_run(instance, {PROCESS_TAG: process_mark()})
+        dead = begun_run(instance, {PROCESS_TAG: process_mark().rpartition(".")[0] + ".1"})  # another process's start
         foreign = begun_run(instance, {})
         assert close_dead_runs(instance) == [dead]
         states = {run_id: instance.get_run_by_id(run_id).status.value for run_id in (alive, dead, foreign)}

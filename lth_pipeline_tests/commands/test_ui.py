@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import time
+import urllib.error
 import urllib.request
 from pathlib import Path
 
@@ -28,6 +29,14 @@ query($k: AssetKeyInput!) {
     ... on AssetNode {
       assetMaterializations(limit: 5) { partition metadataEntries { label ... on TextMetadataEntry { text } } }
     }
+  }
+}"""
+
+DAEMONS = "{ instance { daemonHealth { allDaemonStatuses { daemonType required healthy } } } }"
+RELOAD = """
+mutation {
+  reloadRepositoryLocation(repositoryLocationName: "lth_pipeline") {
+    __typename ... on WorkspaceLocationEntry { locationOrLoadError { __typename } }
   }
 }"""
 
@@ -67,6 +76,14 @@ def post(address: str, body: dict) -> dict:
     request = urllib.request.Request(address, json.dumps(body).encode(), {"Content-Type": "application/json"})
     with urllib.request.urlopen(request, timeout=60) as answer:
         return json.load(answer)
+
+
+def status(address: str, headers: dict[str, str] | None = None, body: bytes | None = None) -> int:
+    try:
+        with urllib.request.urlopen(urllib.request.Request(address, body, headers or {}), timeout=60) as answer:
+            return answer.status
+    except urllib.error.HTTPError as error:
+        return error.code
 
 
 def ask(dagster: str, query: str, **variables) -> dict:
@@ -117,6 +134,32 @@ def test_a_round_is_recomputed_from_dagsters_page(servers):
     entries = {entry["label"]: entry.get("text") for entry in shown[0]["metadataEntries"]}
     assert shown[0]["partition"] == "small|0"
     assert entries["came from"] == "computed, again, with the same bits"
+
+
+def test_the_daemon_runs_and_the_code_is_reloaded(servers):
+    _, dagster, _ = servers
+    until = time.monotonic() + 60
+    while True:
+        health = ask(dagster, DAEMONS)["instance"]["daemonHealth"]["allDaemonStatuses"]
+        if all(daemon["healthy"] for daemon in health if daemon["required"]):
+            break
+        assert time.monotonic() < until, health
+        time.sleep(1)
+    assert {"SENSOR", "SCHEDULER", "BACKFILL", "MONITORING", "QUEUED_RUN_COORDINATOR"} <= {
+        daemon["daemonType"] for daemon in health if daemon["required"]
+    }
+    reloaded = ask(dagster, RELOAD)["reloadRepositoryLocation"]
+    assert reloaded["locationOrLoadError"]["__typename"] == "RepositoryLocation", reloaded
+
+
+@pytest.mark.parametrize("server", [0, 1], ids=["Dagster", "MLflow"])
+def test_a_foreign_page_gets_nowhere(servers, server):
+    """Neither under a name of its own that it points at this machine, nor by what it has a browser send here."""
+    address = servers[1 + server]
+    assert status(address) == 200
+    assert status(address, {"Host": f"evil.com:{address.rpartition(':')[2]}"}) == 403
+    assert status(f"{address}/graphql", {"Origin": "http://evil.com", "Content-Type": "text/plain"}, b"{}") == 403
+    assert status(f"{address}/graphql?query=%7Bversion%7D", {"Accept": "image/*"}) == 405
 
 
 def test_the_servers_listen_on_loopback_alone(servers):

@@ -101,7 +101,7 @@ def test_a_damaged_file_that_cannot_be_put_aside_is_named(store):
     path.write_bytes(b"damaged")
     (store.folder / "damaged").write_text("a file where a folder should be")
     for _ in range(2):
-        with pytest.raises(StoreError, match="is damaged .* remove the file"):
+        with pytest.raises(StoreError, match=r"is damaged .* remove the file"):
             store.load(path.stem)
     assert path.exists()
 

@@ -28,6 +28,8 @@ def distinct(values: tuple[str, ...]) -> tuple[str, ...]:
 
 
 Count = Annotated[int, Field(ge=1, le=10**9)]
+#: of what is made one by one as soon as a card is looked at: partitions, steps, layers
+Few = Annotated[int, Field(ge=1, le=1000)]
 Number = Annotated[float, BeforeValidator(number), Field(allow_inf_nan=False)]
 PositiveNumber = Annotated[Number, Field(gt=0)]
 Rate = Annotated[Number, Field(ge=0, lt=1)]

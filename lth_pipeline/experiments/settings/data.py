@@ -39,7 +39,9 @@ class DataSettings(Settings):
         setting(description="the data set; images: your own", source="Frankle & Carbin 2019, Fig. 2; docs/data.md")
     )
     path: str | None = setting(
-        None, description="images only: folder of class folders, or tar of one, inside the data folder"
+        None,
+        description="images only: folder of class folders, or tar of one, inside the data folder; or absolute, below a "
+        "folder of LTH_ALLOWED_DIRS",
     )
     title: str | None = setting(None, description="images only: what figures call them; left out: the path's last name")
     image_size: Annotated[int, Field(ge=1, le=4096)] | None = setting(

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from lth_pipeline.experiments.settings.arms import DistillationSettings, EarlyBirdSettings
-from lth_pipeline.experiments.settings.base import Count, FieldFault, Settings, distinct, sequence, setting
+from lth_pipeline.experiments.settings.base import Count, Few, FieldFault, Settings, distinct, sequence, setting
 from lth_pipeline.experiments.settings.data import DataSettings
 from lth_pipeline.experiments.settings.model import ModelSettings
 from lth_pipeline.experiments.settings.pruning import PruningSettings
@@ -58,7 +58,7 @@ class Experiment(Settings):
         description="what is trained in each round: ticket, and what it is held against; docs/arms.md",
         source="Frankle & Carbin 2019, §2; Zhou et al. 2019, §4; Frankle et al. 2021, §4; Liu et al. 2019",
     )
-    draws: Count = setting(
+    draws: Few = setting(
         1,
         description="how often each arm that is drawn at random is drawn in a round",
         source="Frankle & Carbin 2019, §2: 3",
@@ -72,7 +72,7 @@ class Experiment(Settings):
         source="You et al. 2020 (Drawing Early-Bird Tickets)",
     )
     early_bird: EarlyBirdSettings | None = setting(None, description="of find_early: when a mask has settled")
-    replicates: Count = setting(description="how many seeds `lth run` takes", source="Frankle & Carbin 2019, §2: 5")
+    replicates: Few = setting(description="how many seeds `lth run` takes", source="Frankle & Carbin 2019, §2: 5")
     seed: Annotated[int, Field(ge=0, lt=2**63)] = setting(0, description="the root of every random stream")
     based_on: str | None = setting(
         None, description="another experiment, whose settings hold where this card is silent"

@@ -43,7 +43,7 @@ class ModelSettings(Settings):
         description="mlp only: units of each hidden layer; LeNet-300-100 is [300, 100]",
         source="Frankle & Carbin 2019, Fig. 2",
     )
-    depth: Count | None = setting(
+    depth: Annotated[int, Field(ge=1, le=10_000)] | None = setting(
         None,
         description="resnet_cifar only: 6n + 2 layers; 20 is what the lottery ticket paper calls ResNet-18",
         source="He et al. 2015, §4.2",

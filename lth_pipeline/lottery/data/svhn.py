@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from io import BytesIO
+import zlib
 from pathlib import Path
 
 import numpy as np
 import torch
 
+from lth_pipeline.lottery.data import matlab
 from lth_pipeline.lottery.data.checksums import SVHN, verified
 from lth_pipeline.lottery.data.dataset import Raw
 from lth_pipeline.lottery.data.files import FILES
 from lth_pipeline.lottery.errors import DataError
+
+#: of an unpacked array: the training images have 225 MB
+MAX_BYTES = 300_000_000
 
 
 def svhn(sets: Path) -> Raw:
@@ -27,16 +31,12 @@ def _read(path: Path, md5: str) -> tuple[torch.Tensor, torch.Tensor]:
     The file has X, uint8 (32, 32, 3, N), and y, (N, 1), from 1 to 10: the digit 0 is labelled 10.
     """
     content = verified(path, md5, "svhn")
-    try:
-        from scipy.io import loadmat
-    except ImportError as error:
-        raise DataError(f"{path}: to read MATLAB's format takes scipy: pip install scipy ({error})") from error
     remedy = "`lth data get svhn` fetches it again"
     try:
-        found = loadmat(BytesIO(content), variable_names=("X", "y"))
-        images, labels = np.asarray(found["X"]), np.asarray(found["y"])
-    except Exception as error:  # scipy's reader raises many kinds
-        why = f"{type(error).__name__}: {error}"
+        found = matlab.arrays(content, ("X", "y"), MAX_BYTES)
+        images, labels = found["X"], found["y"]
+    except (ValueError, KeyError, zlib.error) as error:
+        why = f"no {error}" if isinstance(error, KeyError) else error
         raise DataError(f"{path}: not a MATLAB file with X and y ({why}); {remedy}") from error
     if images.dtype != np.uint8 or images.ndim != 4 or images.shape[:3] != (32, 32, 3):
         raise DataError(f"{path}: X is {images.dtype} {images.shape}, not uint8 (32, 32, 3, N); {remedy}")

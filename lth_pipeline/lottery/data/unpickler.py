@@ -8,7 +8,7 @@ carried out; numpy's three names stand for arrays of bytes and are never looked 
 
 from __future__ import annotations
 
-import pickletools
+import pickletools  # nosec B403: it names the operations of a pickle and carries none out
 from dataclasses import dataclass
 from math import prod
 from typing import Any

@@ -1,5 +1,6 @@
 """Tars that are damaged, or that hold what a tar of images has no reason to; and any bytes whatever."""
 
+import bz2
 import gzip
 import io
 import tarfile
@@ -8,8 +9,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
-from lth_pipeline.lottery.data.images import Source, archive, arrays, read
+from lth_pipeline.lottery.data.images import Source, archive, arrays, decode, read
 from lth_pipeline.lottery.errors import DataError
 from lth_pipeline_tests.lottery.images.drawn import add, dirs_in, drawing, encoded, files, left_behind, pack, pets, put
 
@@ -168,6 +170,42 @@ def test_a_changed_tar_is_refused_or_right(tmp_path_factory, name, data):
     with tarfile.open(dirs.sets / name) as tar:
         tar.extractall(unpacked, filter="data")
     assert read(Source("unpacked"), dirs) == found
+
+
+@pytest.mark.parametrize("suffix", [".tar", ".tar.bz2"])
+def test_zeros_without_end_are_not_unpacked_to_their_end(dirs, monkeypatch, suffix):
+    monkeypatch.setattr(archive, "MAX_PADDING", 2**21)
+    path = pack(dirs.sets / "x.tar", GOOD)
+    content = path.read_bytes() + bytes(2**20)
+    packed = bz2.compress if suffix == ".tar.bz2" else bytes
+    (dirs.sets / f"y{suffix}").write_bytes(packed(content))
+    assert read(Source(f"y{suffix}"), dirs).train == 3  # filled up a little
+    (dirs.sets / f"y{suffix}").write_bytes(packed(content + bytes(2**22)))
+    assert "more than 2,097,152 bytes of zeros follow its end" in refused(dirs, f"y{suffix}")
+
+
+def test_a_member_that_is_too_large_is_refused_before_it_is_unpacked(dirs, monkeypatch):
+    monkeypatch.setattr(archive, "MAX_FILE_BYTES", 10)
+    pack(dirs.sets / "x.tar", GOOD)
+    assert "a/1.png: has" in refused(dirs) and "at most 10 are read" in refused(dirs)
+
+
+def test_xz_takes_no_more_memory_than_it_may(dirs, monkeypatch):
+    pack(dirs.sets / "x.tar.xz", GOOD)
+    assert read(Source("x.tar.xz"), dirs).train == 3
+    (dirs.sets / "y.tar.xz").write_bytes((dirs.sets / "x.tar.xz").read_bytes())
+    monkeypatch.setattr(archive, "XZ_MEMORY", 2**20)
+    assert "damaged, or not a tar: Memory usage limit exceeded" in refused(dirs, "y.tar.xz")
+
+
+def test_the_pixels_of_a_webp_are_counted_before_pillow_takes_memory_for_them():
+    for size in ((7, 5), (300, 1), (1, 16_383)):
+        for options in ({}, {"lossless": True}, {"exif": b"Exif\0\0MM\0*\0\0\0\x08\0\0"}):
+            image = encoded(np.zeros((*size, 3), np.uint8), "WEBP", **options)
+            assert decode._webp_pixels(image) == size[0] * size[1]
+    large = image[:24] + (16_382).to_bytes(3, "little") * 2 + image[30:]
+    with pytest.raises(Image.DecompressionBombError):
+        decode.decode(large, None, "rgb")
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning:PIL")

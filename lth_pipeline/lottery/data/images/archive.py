@@ -7,27 +7,42 @@ from __future__ import annotations
 
 import bz2
 import gzip
+import io
 import lzma
 import struct
 import tarfile
 import zlib
+from _compression import DecompressReader  # what gzip, bz2 and lzma all read through
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
-from lth_pipeline.lottery.data.images.layout import File, Row, Tree, hidden
+from lth_pipeline.lottery.data.images.layout import MAX_FILE_BYTES, File, Row, Tree, hidden
 from lth_pipeline.lottery.data.images.source import shown
 from lth_pipeline.lottery.errors import DataError
 
-OPENERS = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ\x00": lzma.open}
+#: Bytes that unpacking .xz may take. A header of 24 bytes can ask for a window of 4 GiB; `xz -9` asks for 65 MB.
+XZ_MEMORY = 2**29
+
+
+def _open_xz(file: IO[bytes]) -> IO[bytes]:
+    """What lzma.open gives, which takes no limit."""
+    limited = {"trailing_error": lzma.LZMAError, "memlimit": XZ_MEMORY}
+    return io.BufferedReader(DecompressReader(file, lzma.LZMADecompressor, **limited))
+
+
+OPENERS = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ\x00": _open_xz}
 BLOCK = 512
 #: A header is one block; a long name or the fields of PAX take some more. More than this is damage.
 MAX_HEADER_BYTES = 2**20
 PIECE = 2**20
-#: What tarfile and the decompressors raise of bytes that are not what they should be; MemoryError is lzma's.
+#: Zeros after the end, at most: tars are filled up to whole records (10 KB, or what tar's -b says), and compressed
+#: zeros are next to nothing however many they are.
+MAX_PADDING = 2**26
+#: What tarfile and the decompressors raise of bytes that are not what they should be.
 DAMAGE = (
-    *(OSError, EOFError, ValueError, ArithmeticError, LookupError, MemoryError),
+    *(OSError, EOFError, ValueError, ArithmeticError, LookupError),
     *(struct.error, zlib.error, lzma.LZMAError, tarfile.TarError),
 )
 
@@ -76,6 +91,8 @@ def _add(tree: Tree, member: tarfile.TarInfo, path: Path) -> None:
         raise DataError(f"{path}: {name}: {kind}; make the tar of plain files (tar --dereference --hard-dereference)")
     if any(map(hidden, parts)):
         return
+    if member.size > MAX_FILE_BYTES:  # now: to get past it may mean to unpack all of it
+        raise DataError(f"{path}: {name}: has {member.size:,} bytes; at most {MAX_FILE_BYTES:,} are read")
     folders = parts if member.isdir() else parts[:-1]
     for part in folders:
         node = tree.setdefault(part, {})
@@ -117,7 +134,10 @@ def _expect_end(headers: _Headers) -> None:
     if headers.last != bytes(BLOCK):
         what = "a damaged header" if len(headers.last) == BLOCK else "it is cut off"
         raise tarfile.ReadError(f"{what} at byte {headers.tell() - len(headers.last):,}")
+    end = headers.tell()
     while piece := headers.stream.read(PIECE):
+        if headers.tell() - end > MAX_PADDING:
+            raise tarfile.ReadError(f"more than {MAX_PADDING:,} bytes of zeros follow its end at byte {end:,}")
         if piece.count(0) != len(piece):
             raise tarfile.ReadError(f"something follows its end, before byte {headers.tell():,}")
 

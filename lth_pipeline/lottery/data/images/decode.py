@@ -76,6 +76,8 @@ def decode(content: bytes, image_size: int | None, colour: str) -> np.ndarray:
     """
     from PIL import Image, ImageOps
 
+    if _webp_pixels(content) > (Image.MAX_IMAGE_PIXELS or np.inf):  # Pillow takes memory for them at opening
+        raise Image.DecompressionBombError
     with Image.open(io.BytesIO(content), formats=FORMATS) as image:
         if image.width * image.height > (Image.MAX_IMAGE_PIXELS or np.inf):
             raise Image.DecompressionBombError
@@ -87,6 +89,22 @@ def decode(content: bytes, image_size: int | None, colour: str) -> np.ndarray:
             pixels = _square(pixels, image_size)
         array = np.asarray(pixels)
     return array.reshape(*array.shape[:2], COLOURS[colour]).transpose(2, 0, 1)
+
+
+def _webp_pixels(content: bytes) -> int:
+    """Pixels that the header of a WebP announces; 0 of anything else."""
+    if content[:4] != b"RIFF" or content[8:12] != b"WEBP":
+        return 0
+    number = int.from_bytes
+    match content[12:16]:
+        case b"VP8X":
+            return (number(content[24:27], "little") + 1) * (number(content[27:30], "little") + 1)
+        case b"VP8L":
+            sides = number(content[21:25], "little")
+            return ((sides & 0x3FFF) + 1) * ((sides >> 14 & 0x3FFF) + 1)
+        case b"VP8 ":
+            return (number(content[26:28], "little") & 0x3FFF) * (number(content[28:30], "little") & 0x3FFF)
+    return 0
 
 
 def sums_and_squares(pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

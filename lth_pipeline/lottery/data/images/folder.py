@@ -38,6 +38,26 @@ def contents(path: Path, rows: Iterable[Row]) -> Iterator[tuple[Row, Path]]:
         yield row, path / row.name
 
 
+def refuse_ways_out(path: Path, allowed: Iterable[Path]) -> None:
+    """DataError where a symbolic link in `path`, as deep as it is read, leads out of the folders `allowed`."""
+    roots = [folder.resolve() for folder in allowed]
+    for above, names, files in os.walk(path, followlinks=True):
+        if len(Path(above).relative_to(path).parts) >= DEPTH:
+            names.clear()
+        for entry in (Path(above, name) for name in (*names, *files)):
+            if not entry.is_symlink():
+                continue
+            try:
+                target = entry.resolve()
+            except (OSError, RuntimeError) as error:  # RuntimeError: links in a circle, before Python 3.13
+                raise DataError(f"{shown(entry)}: cannot be followed: {error}; remove it") from error
+            if not any(target.is_relative_to(root) for root in roots):
+                raise DataError(
+                    f"{shown(entry)}: a link that leads out of the folders in LTH_ALLOWED_DIRS; "
+                    f"put what it leads to in its place, or allow the folder where that lies"
+                )
+
+
 def _walk(folder: Path | str, above: str, depth: int, sha: hashlib._Hash) -> Tree:
     tree: Tree = {}
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,7 +12,7 @@ from lth_pipeline.lottery.data.images import archive, content, folder, npy
 from lth_pipeline.lottery.data.images.layout import arrange
 from lth_pipeline.lottery.data.images.reading import Progress, build
 from lth_pipeline.lottery.data.images.records import Record, recorded, remember
-from lth_pipeline.lottery.data.images.source import ImageSet, Source, checked, located
+from lth_pipeline.lottery.data.images.source import ImageSet, Source, checked, located, permitted
 from lth_pipeline.lottery.errors import DataError
 
 if TYPE_CHECKING:
@@ -26,6 +27,8 @@ def read(source: Source, dirs: DataDirs, progress: Progress | None = None) -> Im
     """
     where = located(source, dirs)
     kind = folder if where.is_dir() else archive
+    if kind is folder and Path(source.path).is_absolute():
+        folder.refuse_ways_out(where, dirs.allowed)
     seen = kind.fingerprint(where)
     record = recorded(source, dirs.cache)
     if record and record.fingerprint == seen and (found := content.find(dirs.cache, record.digest)):
@@ -40,8 +43,14 @@ def read(source: Source, dirs: DataDirs, progress: Progress | None = None) -> Im
 
 
 def recall(source: Source, dirs: DataDirs) -> ImageSet | None:
-    """What the last reading of `source` found, wherever it is now; None where there was none or the cache is gone."""
-    record = recorded(checked(source), dirs.cache)
+    """What the last reading of `source` found, wherever it is now; None where there was none or the cache is gone, and
+    where it is not allowed any more."""
+    source = checked(source)
+    try:
+        permitted(source, dirs)
+    except DataError:
+        return None
+    record = recorded(source, dirs.cache)
     return content.find(dirs.cache, record.digest, hashing=False) if record else None
 
 
@@ -53,18 +62,17 @@ def arrays(image_set: ImageSet) -> dict[str, torch.Tensor]:
     """
     import torch
 
-    try:
-        return {
-            name: torch.from_numpy(
-                np.load(
-                    image_set.folder / f"{name}.npy",
-                    mmap_mode="c" if dtype == content.IMAGES else None,
-                    allow_pickle=False,
-                )
-            )
-            for name, dtype in content.ARRAYS.items()
-        }
-    except npy.CHECKED as error:
-        raise DataError(
-            f"{image_set.folder}: damaged since it was opened ({error}); try again: it is read anew"
-        ) from error
+    train, test, channels = image_set.train, image_set.test, image_set.image_shape[0]
+    shapes = {"train_images": (train, *image_set.image_shape), "test_images": (test, *image_set.image_shape)}
+    shapes |= {"train_labels": (train,), "test_labels": (test,)}
+    shapes |= {"train_sums": (train, channels), "train_squares": (train, channels)}
+    found = {}
+    for name, dtype in content.ARRAYS.items():
+        path, mapped = image_set.folder / f"{name}.npy", "c" if dtype == content.IMAGES else None
+        if not npy.fits(path, dtype, shapes[name]):  # before numpy takes the memory that its header announces
+            raise DataError(f"{path}: damaged since it was opened; try again: it is read anew")
+        try:
+            found[name] = torch.from_numpy(np.load(path, mmap_mode=mapped, allow_pickle=False))
+        except npy.CHECKED as error:
+            raise DataError(f"{path}: damaged since it was opened ({error}); try again: it is read anew") from error
+    return found

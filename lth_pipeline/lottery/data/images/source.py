@@ -17,7 +17,8 @@ SHOWN = 10
 class Source:
     """What a card says.
 
-    path: of a folder or a tar, below the data folder. Symbolic links in the data folder may lead out of it.
+    path: of a folder or a tar: below the data folder, where symbolic links may lead out of it; or absolute, below one
+        of the allowed folders, which nothing leads out of.
     image_size: the shorter side is resized to so many pixels (bicubic) and the centre cropped to this square;
         None: images stay as they are, and all must have one size.
     colour: "rgb" (3 channels) or "grey" (1).
@@ -55,12 +56,12 @@ def shown(name: object) -> str:
 
 
 def checked(source: Source) -> Source:
-    """`source` if it can be meant, whatever lies on the disk; DataError otherwise."""
+    """`source` if it can be meant, whatever lies on the disk and is allowed; DataError otherwise."""
     path = PurePosixPath(source.path)
-    if not path.parts or path.is_absolute() or ".." in path.parts or not source.path.isprintable():
+    if not path.parts or ".." in path.parts or not source.path.isprintable():
         raise DataError(
             f"path {source.path!r}: must be that of a folder or tar inside the data folder (LTH_DATA_DIR), "
-            f"such as 'pets' or 'pets.tar.gz'; neither absolute nor with '..'"
+            f"such as 'pets' or 'pets.tar.gz', and without '..'"
         )
     if source.colour not in COLOURS:
         raise DataError(f"colour {source.colour!r} of {source.path}: must be one of {', '.join(COLOURS)}")
@@ -69,9 +70,28 @@ def checked(source: Source) -> Source:
     return source
 
 
+def permitted(source: Source, dirs: DataDirs) -> Path:
+    """Where `source` lies, or would lie; DataError where it may not be read, or `checked` refuses it."""
+    path = Path(checked(source).path)
+    if not path.is_absolute():
+        return dirs.sets / path
+    try:
+        path = path.resolve()  # links followed: what counts is where they lead
+    except (OSError, RuntimeError) as error:  # RuntimeError: links in a circle, before Python 3.13
+        raise DataError(f"path {source.path!r}: cannot be followed: {error}") from error
+    if not any(path.is_relative_to(folder.resolve()) for folder in dirs.allowed):
+        listed = ", ".join(map(str, dirs.allowed))
+        lies = "" if str(path) == source.path else f" (it leads to {shown(path)})"
+        raise DataError(
+            f"path {source.path!r}{lies}: must be relative, inside the data folder (LTH_DATA_DIR), or lie below one of "
+            f"the folders in LTH_ALLOWED_DIRS: {listed or 'there are none'}"
+        )
+    return path
+
+
 def located(source: Source, dirs: DataDirs) -> Path:
     """Where `source` lies; DataError where nothing is there that could be read."""
-    path = dirs.sets / checked(source).path
+    path = permitted(source, dirs)
     try:
         if path.is_dir() or (path.is_file() and path.name.lower().endswith(ARCHIVES)):
             return path
@@ -81,6 +101,8 @@ def located(source: Source, dirs: DataDirs) -> Path:
             )
     except OSError as error:
         raise DataError(f"{path}: cannot be looked at: {error.strerror}") from error
+    if Path(source.path).is_absolute():
+        raise DataError(f"{path}: is not there; put the images there, or give another path")
     raise DataError(
         f"{path}: is not there\n{_listing(dirs.sets)}\n"
         f"put the images there, or point LTH_DATA_DIR at the folder that holds {source.path}"

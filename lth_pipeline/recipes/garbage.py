@@ -1,0 +1,189 @@
+"""What may go from a store: all that nothing current refers to, and its removal."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from lth_pipeline.recipes.errors import StoreError
+from lth_pipeline.recipes.inventory import Inventory
+from lth_pipeline.recipes.store import Record
+
+#: in the order in which they are removed: an artifact never goes before the record that names it
+RECORDS, ARTIFACTS, ORPHANS = "records", "artifacts", "artifacts without a record"
+CHECKPOINTS, UNFINISHED, CLAIMS, DAMAGED = "checkpoints", "unfinished files", "claims", "damaged files"
+TOGETHER = "together-"  # of a checkpoint of several trainings; `of` in its metadata says which
+
+
+@dataclass(frozen=True)
+class Item:
+    """A file that may go. experiment: that it was made for, where that is known."""
+
+    kind: str
+    path: Path
+    bytes: int
+    experiment: str = ""
+
+
+@dataclass(frozen=True)
+class Current:
+    """What a store is needed for.
+
+    recipes, versions: ids of recipes, and data versions, that something current refers to.
+    next: ids of recipes that a card would make next; None where that cannot be told.
+    spared: what is kept beyond that: in words, why, of a record; None where nothing speaks for it.
+    """
+
+    recipes: Collection[str]
+    versions: Collection[str]
+    next: Collection[str] | None
+    spared: Callable[[Record], str | None] = lambda record: None
+
+
+@dataclass(frozen=True)
+class Garbage:
+    """items: in the order of their removal. kept: why -> items that are kept although nothing current refers to them.
+    notes: what could not be told, in words."""
+
+    items: list[Item]
+    kept: dict[str, list[Item]] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+
+def reachable(
+    records: Mapping[str, Record], recipes: Iterable[str], versions: Iterable[str]
+) -> tuple[set[str], set[str]]:
+    """(recipe ids, data versions) that stay for the sake of `recipes` and `versions`.
+
+    A record keeps its artifact and the versions that its recipe reads; a version that is read, or given here, keeps
+    every record that made it.
+    """
+    made_by: dict[str, list[str]] = defaultdict(list)
+    for recipe_id, record in records.items():
+        made_by[record["version"]].append(recipe_id)
+    kept, stay, queue = set(), set(), [recipe_id for recipe_id in recipes if recipe_id in records]
+    for version in versions:
+        stay.add(version)
+        queue += made_by[version]
+    while queue:
+        recipe_id = queue.pop()
+        if recipe_id in kept:
+            continue
+        kept.add(recipe_id)
+        record = records[recipe_id]
+        stay.add(record["version"])
+        for version in record["recipe"]["inputs"].values():
+            stay.add(version)
+            queue += made_by[version]
+    return kept, stay
+
+
+def garbage(found: Inventory, current: Current, only: Collection[str] | None = None) -> Garbage:
+    """What of `found` may go. only: what was made for these experiments; None: for any, or none."""
+    needed, _ = reachable(found.records, current.recipes, current.versions)
+    spared = {
+        recipe_id: why
+        for recipe_id, record in found.records.items()
+        if recipe_id not in needed and (why := current.spared(record))
+    }
+    wide, _ = reachable(found.records, [*current.recipes, *spared], current.versions)
+    others = [id for id, record in found.records.items() if only is not None and made_for(record) not in only]
+    kept, stay = reachable(found.records, [*wide, *others], current.versions)
+    going = {recipe_id: record for recipe_id, record in found.records.items() if recipe_id not in kept}
+    items = list(_of_records(found, going, stay))
+    notes = [f"{problem}: it is kept" for problem in found.damaged.values()]
+    if only is None:
+        known = {record["version"] for record in found.records.values()} | stay
+        orphans = [version for version in found.objects if version not in known]
+        if found.damaged and orphans:
+            notes.append(
+                f"{len(orphans)} artifacts have no record: they are kept as long as there are damaged records, "
+                f"which may be theirs"
+            )
+            orphans = []
+        items += [_item(found, ORPHANS, found.objects[version]) for version in orphans]
+        items += [_item(found, CHECKPOINTS, path) for path in _useless(found, current)]
+        items += [_item(found, UNFINISHED, path) for path in found.unfinished]
+        items += [_item(found, CLAIMS, path) for path in found.claims]
+        items += [_item(found, DAMAGED, path) for path in found.aside]
+    return Garbage(items, _kept(found, wide - needed, needed, current, spared), notes)
+
+
+def remove(items: Iterable[Item], told: Callable[[Item], None] = lambda item: None) -> int:
+    """Remove files, in this order; gives the bytes that it freed. told: called after each.
+
+    Killed in between, the rest is there as before. Raises StoreError where a file cannot be removed.
+    """
+    freed = 0
+    for item in items:
+        try:
+            item.path.unlink()
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            raise StoreError(
+                f"{item.path}: cannot be removed ({error.strerror}); change its permissions and run again"
+            ) from error
+        freed += item.bytes
+        told(item)
+    return freed
+
+
+def made_for(record: Record) -> str:
+    """The experiment that a record was made for; empty where it was made from Python for none."""
+    return str(record.get("made_by", {}).get("experiment", ""))
+
+
+def _of_records(found: Inventory, going: Mapping[str, Record], stay: Collection[str]) -> Iterator[Item]:
+    """The records `going`, then their artifacts."""
+    paths = {path.stem: path for path in found.sizes if path.suffix == ".json" and path.stem in going}
+    for recipe_id, record in going.items():
+        yield _item(found, RECORDS, paths[recipe_id], made_for(record))
+    named = {record["version"]: made_for(record) for record in going.values()}
+    for version, experiment in named.items():
+        if version not in stay and version in found.objects:
+            yield _item(found, ARTIFACTS, found.objects[version], experiment)
+
+
+def _kept(
+    found: Inventory, extra: Collection[str], needed: Collection[str], current: Current, spared: Mapping[str, str]
+) -> dict[str, list[Item]]:
+    """{why: artifacts} of what is kept for no other reason; what such a record was made from goes with it."""
+    counted = {found.records[recipe_id]["version"] for recipe_id in needed} | set(current.versions)
+    kept: dict[str, list[Item]] = defaultdict(list)
+    for recipe_id in sorted(extra, key=lambda id: id not in spared):
+        record = found.records[recipe_id]
+        version = record["version"]
+        if version not in counted and version in found.objects:
+            counted.add(version)
+            why = spared.get(recipe_id, "what these were made from")
+            kept[why].append(_item(found, ARTIFACTS, found.objects[version], made_for(record)))
+    return dict(kept)
+
+
+def _useless(found: Inventory, current: Current) -> Iterator[Path]:
+    """Checkpoints of trainings that are done, or that no card would begin now."""
+    for name, path in found.checkpoints.items():
+        ids = _members(path) if name.startswith(TOGETHER) else [name]
+        unfinished = [recipe_id for recipe_id in ids if recipe_id not in found.records]
+        done = bool(ids) and not unfinished
+        if done or (ids and current.next is not None and not set(unfinished) & set(current.next)):
+            yield path
+
+
+def _members(path: Path) -> list[str]:
+    """The recipe ids that a checkpoint of several trainings is of, from its head; none where it cannot be read."""
+    try:
+        with path.open("rb") as file:
+            length = int.from_bytes(file.read(8), "little")
+            head = json.loads(file.read(length)) if length < path.stat().st_size else {}
+            return head.get("__metadata__", {}).get("of", "").split()
+    except (OSError, ValueError, AttributeError):
+        return []
+
+
+def _item(found: Inventory, kind: str, path: Path, experiment: str = "") -> Item:
+    return Item(kind, path, found.sizes[path], experiment)

@@ -1,0 +1,229 @@
+"""MLflow runs that may go: superseded, failed or killed ones that no run that stays refers to; and their removal."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from lth_pipeline.tracking.tracker import Tracker, TrackingError
+
+RUN_ID = re.compile(r"\b[0-9a-f]{32}\b")
+DONE_WITH = ("superseded", "failed", "killed")
+TAG = "lth.gc"  # of a run that was marked as deleted here, so that a removal that was killed is gone on with
+AT_ONCE = 2000  # run ids in one command
+
+
+@dataclass(frozen=True)
+class Found:
+    """A run. tags: those of MLflow and ours. refers: ids of other runs that it names. folder: its artifacts', where
+    they lie in this project's own folder. bytes: of these."""
+
+    id: str
+    tags: Mapping[str, str]
+    deleted: bool
+    open: bool
+    refers: frozenset[str]
+    folder: Path | None
+    bytes: int
+
+    @property
+    def experiment(self) -> str:
+        return self.tags.get("lth.experiment", "")
+
+
+@dataclass(frozen=True)
+class Runs:
+    """remove: what may go. kept: the runs of lth that stay. bystanders: what MLflow's own clearing up would remove with
+    them, in words; empty where nothing."""
+
+    remove: list[Found]
+    kept: list[Found]
+    bystanders: str
+
+    def logged(self) -> tuple[set[str], set[str]]:
+        """(recipe ids, data versions) that the runs that stay refer to."""
+        recipes, versions = (
+            {run.tags[tag] for run in self.kept if tag in run.tags} for tag in ("lth.recipe", "lth.data_version")
+        )
+        return recipes, versions
+
+
+def removable(
+    tracker: Tracker,
+    is_alive: Callable[[str], bool],
+    only: Collection[str] | None = None,
+    cards: Collection[str] | None = None,
+) -> Runs:
+    """Which runs may go. Raises TrackingError where the store, or an experiment's place, cannot be made out.
+
+    is_alive: whether a Dagster run may still write to its MLflow runs. only: of these experiments. cards: where given,
+    runs for experiments that are not among these may go whatever their status; never those on a server, which others
+    may have cards of.
+    """
+    from mlflow.exceptions import MlflowException
+
+    try:
+        runs = list(_read(tracker))
+        pinned = _pinned(tracker)
+        bystanders = _bystanders(tracker)
+    except MlflowException as error:
+        raise TrackingError(f"the MLflow store {tracker.uri} cannot be read: {error}") from error
+    local = tracker.artifacts is not None
+    for name in {run.experiment for run in runs if "lth.kind" in run.tags and not run.deleted}:
+        tracker.known(name)  # raises where its artifacts lie in another place than this project's
+
+    def may_go(run: Found) -> bool:
+        if "lth.kind" not in run.tags or (only is not None and run.experiment not in only) or run.id in pinned:
+            return False
+        if run.deleted:  # by us, and its files are there still; or by a person, who may want it back
+            return TAG in run.tags and local and not bystanders
+        if local and cards is not None and run.experiment not in cards:
+            return True
+        if run.tags.get("lth.status") == "running":
+            return not run.open or not is_alive(run.tags.get("lth.dagster_run", ""))
+        return run.tags.get("lth.status") in DONE_WITH
+
+    candidates = {run.id for run in runs if may_go(run)}
+    stay = referred({run.id: run.refers for run in runs}, {run.id for run in runs} - candidates)
+    remove = [run for run in runs if run.id not in stay]
+    return Runs(remove, [run for run in runs if run.id in stay and "lth.kind" in run.tags], bystanders)
+
+
+def referred(refers: Mapping[str, Collection[str]], roots: Collection[str]) -> set[str]:
+    """`roots` and all that they refer to, directly or by way of others."""
+    stay: set[str] = set()
+    queue = list(roots)
+    while queue:
+        run_id = queue.pop()
+        if run_id in refers and run_id not in stay:
+            stay.add(run_id)
+            queue += refers[run_id]
+    return stay
+
+
+def remove(tracker: Tracker, runs: Runs) -> int:
+    """Remove `runs.remove`; gives the bytes that it freed: 0 on a server, where they are marked as deleted."""
+    client = tracker.client
+    for run in (run for run in runs.remove if not run.deleted):
+        if run.open:
+            client.set_tag(run.id, "lth.status", "killed")
+            client.set_terminated(run.id, status="KILLED")
+        client.set_tag(run.id, TAG, "removed")
+        client.delete_run(run.id)
+    if tracker.artifacts is None:
+        return 0
+    ids = [run.id for run in runs.remove]
+    for first in range(0, len(ids) if not runs.bystanders else 0, AT_ONCE):
+        _purge(tracker, ids[first : first + AT_ONCE])
+    for folder in (run.folder for run in runs.remove if run.folder):
+        shutil.rmtree(folder.parent, ignore_errors=True)  # MLflow leaves the run's own, empty
+    return sum(run.bytes for run in runs.remove if run.folder and not run.folder.exists())
+
+
+def administrators_command(runs: Runs) -> str:
+    """What frees a server's disk of runs that are marked as deleted."""
+    ids = ",".join(run.id for run in runs.remove)
+    return f"mlflow gc --backend-store-uri THE_SERVERS_STORE --artifacts-destination ITS_ARTIFACTS --run-ids {ids}"
+
+
+def _read(tracker: Tracker) -> Iterator[Found]:
+    """Every run of the store, those of other people and those marked as deleted among them."""
+    from mlflow.entities import ViewType
+
+    client = tracker.client
+    found = _pages(lambda token: client.search_experiments(ViewType.ALL, max_results=1000, page_token=token))
+    ids = [experiment.experiment_id for experiment in found]
+    if not ids:
+        return
+    for run in _pages(
+        lambda token: client.search_runs(
+            ids, run_view_type=ViewType.ALL, max_results=1000, order_by=["start_time"], page_token=token
+        )
+    ):
+        tags = run.data.tags
+        folder = _folder(tracker, run.info.run_id, run.info.artifact_uri)
+        files = [path for path in folder.rglob("*") if path.is_file()] if folder and "lth.kind" in tags else []
+        said = [*tags.values(), *run.data.params.values()]
+        if tags.get("lth.kind") in ("results", "sweep"):  # whose tables name a run in every row
+            said += [path.read_text(errors="replace") for path in files if path.suffix == ".csv"]
+        refers = frozenset(name for text in said for name in RUN_ID.findall(text)) - {run.info.run_id}
+        deleted, running = run.info.lifecycle_stage == "deleted", run.info.status == "RUNNING"
+        yield Found(run.info.run_id, tags, deleted, running, refers, folder, sum(path.stat().st_size for path in files))
+
+
+def _folder(tracker: Tracker, run_id: str, uri: str) -> Path | None:
+    """Where a run's artifacts lie; None where that is not this project's own folder."""
+    place = urlsplit(uri)
+    if tracker.artifacts is None or place.scheme not in ("file", ""):
+        return None
+    folder = Path(unquote(place.path))
+    inside = folder.is_relative_to(tracker.artifacts) and ".." not in folder.parts
+    return folder if inside and folder.parent.name == run_id else None
+
+
+def _pinned(tracker: Tracker) -> set[str]:
+    """Runs that a person has registered or logged a model of."""
+    from mlflow.entities import ViewType
+
+    client = tracker.client
+    models = _pages(lambda token: client.search_model_versions(max_results=1000, page_token=token))
+    found = {run for model in models for run in RUN_ID.findall(f"{model.run_id} {model.source}")}
+    experiments = _pages(lambda token: client.search_experiments(ViewType.ALL, max_results=1000, page_token=token))
+    ids = [experiment.experiment_id for experiment in experiments]
+    if ids:
+        logged = _pages(lambda token: client.search_logged_models(ids, page_token=token))
+        found |= {model.source_run_id for model in logged if model.source_run_id}
+    return found
+
+
+def _bystanders(tracker: Tracker) -> str:
+    """What `mlflow gc --run-ids` removes for good beside these runs: whatever else is marked as deleted.
+
+    Experiments with all of their runs, and models.
+    """
+    from mlflow.entities import ViewType
+    from mlflow.store.tracking.dbmodels.models import SqlLoggedModel
+    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+
+    store = tracker.client._tracking_client.store
+    if tracker.artifacts is None or not isinstance(store, SqlAlchemyStore):
+        return ""
+    client = tracker.client
+    gone = _pages(lambda token: client.search_experiments(ViewType.DELETED_ONLY, max_results=1000, page_token=token))
+    found = [f"the experiment {experiment.name!r}" for experiment in gone]
+    with store.ManagedSessionMaker() as session:
+        models = session.query(SqlLoggedModel.model_id).filter(SqlLoggedModel.lifecycle_stage == "deleted")
+        found += [f"the model {model_id}" for (model_id,) in models]
+    return ", ".join(found)
+
+
+def _purge(tracker: Tracker, ids: list[str]) -> None:
+    """MLflow's own clearing up: removes runs that are marked as deleted from the database, and their files."""
+    command = [sys.executable, "-m", "mlflow", "gc", "--backend-store-uri", tracker.uri, "--tracking-uri", tracker.uri]
+    environment = {**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true"}
+    done = subprocess.run([*command, "--run-ids", ",".join(ids)], capture_output=True, text=True, env=environment)
+    if done.returncode:
+        last = (done.stderr.strip() or done.stdout.strip()).splitlines()[-1:]
+        raise TrackingError(
+            f"`mlflow gc` on {tracker.uri} ended with {done.returncode} ({' '.join(last)}); "
+            f"the runs are marked as deleted, and the next `lth gc` goes on"
+        )
+
+
+def _pages(page_of: Callable[[str | None], Any]) -> Iterator[Any]:
+    """Everything that a search gives, page by page."""
+    token = None
+    while True:
+        page = page_of(token)
+        yield from page
+        token = page.token
+        if not token:
+            return

@@ -6,6 +6,9 @@ import os
 import socket
 from pathlib import Path
 
+#: of a Dagster run: the mark of its process. With this prefix Dagster keeps a tag out of its pages.
+PROCESS_TAG = ".dagster/lth_process"
+
 
 def process_mark() -> str:
     """This process, so that a later one can tell whether it still lives: host, number, time of its start."""

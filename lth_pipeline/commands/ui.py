@@ -35,7 +35,7 @@ def ui(
     """Start the Dagster and MLflow UIs side by side until Ctrl-C: on this machine only, or behind a login (--host)."""
     from lth_pipeline.commands.common import places
     from lth_pipeline.home import environment
-    from lth_pipeline.orchestration.instance import open_instance
+    from lth_pipeline.orchestration.instance import close_dead_runs, open_instance
     from lth_pipeline.servers.addresses import EVERY, address
     from lth_pipeline.tracking.tracker import open_tracker
 
@@ -54,8 +54,8 @@ def ui(
     addresses = {name: address(scheme, shown, port) for name, port in ports.items()}
     os.environ.update(environment(home))  # the servers run in the project, where a relative place would be another
     os.environ.update({f"LTH_{name.upper()}_UI": where for name, where in addresses.items()})
-    with open_instance(home):
-        pass
+    with open_instance(home) as instance:
+        close_dead_runs(instance)
     open_tracker(home.tracking_uri, home.mlflow, home.mlflow_ui)
     logs = home.dagster.parent / "logs"
     logs.mkdir(parents=True, exist_ok=True)

@@ -13,9 +13,7 @@ from dagster import DagsterInstance, DagsterRunStatus, RunsFilter
 from lth_pipeline.files import ensure_writable
 from lth_pipeline.home import Home
 from lth_pipeline.orchestration.rounds import POOL
-from lth_pipeline.processes import is_dead
-
-PROCESS_TAG = ".dagster/lth_process"  # with this prefix Dagster keeps a tag out of its pages
+from lth_pipeline.processes import PROCESS_TAG, is_dead
 
 
 class InstanceError(Exception):
@@ -48,7 +46,8 @@ def devices() -> int:
 
 
 def close_dead_runs(instance: DagsterInstance) -> list[str]:
-    """Mark as failed the runs that a process of `lth run` on this machine left when it was killed; gives their ids."""
+    """Mark as failed the runs that a process of this machine left when it was killed; gives their ids. Those that were
+    started in Dagster's pages are then begun again by its daemon (dagster.yaml: run_retries)."""
     unfinished = [
         DagsterRunStatus.NOT_STARTED,
         DagsterRunStatus.STARTING,

@@ -147,8 +147,7 @@ def _work(connection: Connection, task: Task, environment: dict[str, str]) -> No
     from lth_pipeline.orchestration import progress
     from lth_pipeline.orchestration.event_log import kept_open
     from lth_pipeline.orchestration.execute import execute
-    from lth_pipeline.orchestration.instance import PROCESS_TAG
-    from lth_pipeline.processes import process_mark
+    from lth_pipeline.processes import PROCESS_TAG, process_mark
 
     def tell(event: str, details: dict[str, Any]) -> None:
         try:
@@ -161,7 +160,8 @@ def _work(connection: Connection, task: Task, environment: dict[str, str]) -> No
     # Python collects all when the new objects are a quarter of the old ones. The half million of the imports set aside,
     # it does so within a few rounds, and quickly: else what figures leave behind adds up to 2 MB a round.
     gc.freeze()
-    tags = {**task.tags, PROCESS_TAG: process_mark()}
+    # begun again by the next `lth run`, not by Dagster's daemon
+    tags = {**task.tags, PROCESS_TAG: process_mark(), "dagster/max_retries": "0"}
     try:
         with DagsterInstance.from_config(str(task.instance)) as instance, kept_open(instance):
             run_id, success, errors = execute(

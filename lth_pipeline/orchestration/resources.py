@@ -9,6 +9,7 @@ from pydantic import Field, PrivateAttr
 
 from lth_pipeline.home import find_home
 from lth_pipeline.orchestration.event_log import kept_open
+from lth_pipeline.processes import PROCESS_TAG, process_mark
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -44,7 +45,11 @@ class Compute(ConfigurableResource):
 
     @contextmanager
     def yield_for_execution(self, context: InitResourceContext) -> "Iterator[Compute]":
-        """For as long as a run lasts, whoever started it, its events are written over connections that stay open."""
+        """For as long as a run lasts, whoever started it, its events are written over connections that stay open. It
+        says whose process it is, so that a later one can tell whether that still lives."""
+        run = context.run
+        if run and PROCESS_TAG not in run.tags:
+            context.instance.add_run_tags(run.run_id, {PROCESS_TAG: process_mark()})
         with kept_open(context.instance):
             yield self
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from time import monotonic
 from typing import TYPE_CHECKING
 
 from lth_pipeline.lottery.training.train import State
 from lth_pipeline.recipes.artifacts import Tensors, state_of, state_tensors, under
 from lth_pipeline.recipes.errors import StoreError
-from lth_pipeline.recipes.store import Record, Store
+from lth_pipeline.recipes.store import Record, Store, name_together
 
 if TYPE_CHECKING:
     from lth_pipeline.recipes.workshop import Workshop
@@ -38,12 +37,6 @@ def keeper(workshop: Workshop, about: str, save: Callable[[State], None]) -> Cal
         pause = workshop.checkpoint_seconds and max(workshop.checkpoint_seconds, PART * (saved - began))
 
     return keep
-
-
-def name_together(recipe_ids: Iterable[str]) -> str:
-    """What the state of trainings that run together is kept under: one file, so that it is of one iteration whenever
-    its process is killed."""
-    return "together-" + hashlib.sha256("\n".join(recipe_ids).encode()).hexdigest()[:40]
 
 
 def save_together(store: Store, recipe_ids: Sequence[str], states: Sequence[State], route: Record) -> None:

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,6 +30,12 @@ if TYPE_CHECKING:
     import torch
 
 Record = dict[str, Any]
+
+
+def name_together(recipe_ids: Iterable[str]) -> str:
+    """What the state of trainings that run together is kept under: one file, so that it is of one iteration whenever
+    its process is killed."""
+    return "together-" + hashlib.sha256("\n".join(recipe_ids).encode()).hexdigest()[:40]
 
 
 class Store:
@@ -121,7 +127,7 @@ class Store:
     ) -> None:
         """Keep the state of a half-done training, sealed with its digest and its route.
 
-        name: the recipe's id; of trainings that run together `checkpoints.name_together`, and `of` their ids.
+        name: the recipe's id; of trainings that run together `name_together`, and `of` their ids.
         """
         from safetensors.torch import save
 
@@ -158,6 +164,14 @@ class Store:
 
     def drop_checkpoint(self, name: str) -> None:
         self.checkpoint_path(name).unlink(missing_ok=True)
+
+    def drop_finished(self, recipe_id: str) -> None:
+        """Remove what a process left that was killed when it had kept a training, but not yet dropped its state."""
+        if self.checkpoint_path(recipe_id).is_file():  # or it would be asked of a disk that may be read-only
+            self.drop_checkpoint(recipe_id)
+        for ids in self.trained_together(recipe_id):
+            if all(map(self.find, ids)):
+                self.drop_checkpoint(name_together(ids))
 
     @contextmanager
     def claimed(self, name: str, *, wait: bool) -> Iterator[bool]:

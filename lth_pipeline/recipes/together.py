@@ -20,12 +20,13 @@ from lth_pipeline.lottery.training.together import Network, can_train_together, 
 from lth_pipeline.lottery.training.train import State, Trained
 from lth_pipeline.recipes.artifacts import weights_of
 from lth_pipeline.recipes.chain import Chain
-from lth_pipeline.recipes.checkpoints import keeper, load_together, name_together, save_together
+from lth_pipeline.recipes.checkpoints import keeper, load_together, save_together
 from lth_pipeline.recipes.divergence import diverged_above
 from lth_pipeline.recipes.made import Made
 from lth_pipeline.recipes.recipe import Recipe
 from lth_pipeline.recipes.route import choose_device, precision_of, route
 from lth_pipeline.recipes.step import Step
+from lth_pipeline.recipes.store import name_together
 from lth_pipeline.recipes.training import data_for, inputs_of, schedule_of, seeds_of, stop_of, what_was_made
 
 if TYPE_CHECKING:

@@ -152,6 +152,8 @@ class Workshop:
         recipe = self.recipe(chain, step)
         before = self._find(recipe)
         if before and not fresh:
+            if step.trains:
+                self.store.drop_finished(recipe.id)
             made[step] = Product(recipe, before, computed=False)
             return made[step]
         with self.claimed(recipe.id, str(step)) if step.trains else nullcontext():

@@ -80,15 +80,22 @@ def plain_errors(uri: str) -> Iterator[None]:
         first = str(error).split("\n")[0]
         if not _is_away(error, first):
             raise
-        kind = Away if uri.startswith("http") or "locked" in first else TrackingError
+        if uri.startswith("http"):
+            raise Away(f"the MLflow server {uri} does not answer ({_cause(first)})") from error
+        kind = Away if "locked" in first else TrackingError
         raise kind(f"the MLflow store {uri} cannot be used ({first[:300]})") from error
     except (ConnectionError, Timeout) as error:
-        raise Away(f"the MLflow server {uri} does not answer ({str(error)[:300]})") from error
+        raise Away(f"the MLflow server {uri} does not answer ({_cause(str(error))})") from error
     except HTTPError as error:
         kind = Away if error.response is not None and error.response.status_code >= 500 else TrackingError
         raise kind(f"the MLflow server {uri} refuses ({str(error)[:300]})") from error
     except OSError as error:
         raise TrackingError(f"artifacts of the MLflow store {uri} cannot be written ({error})") from error
+
+
+def _cause(said: str) -> str:
+    """The last words of what urllib3 and requests wrap in one another: "[Errno 111] Connection refused"."""
+    return said.rpartition(": ")[2].strip(" ')\"")[:200] or said[:200]
 
 
 def _is_away(error: Any, first: str) -> bool:

@@ -38,7 +38,7 @@ class Logger:
     _logged: set[int] = field(default_factory=set)
     _began: int = 0  # the time of the first of them
     _due: float = 0.0
-    _pause: float = FLUSH_SECONDS
+    _failed: int = 0  # times in a row that nothing could be sent
     _series: str = ""  # the one it was opened under
 
     def open(self) -> str:
@@ -64,12 +64,12 @@ class Logger:
                 self.flush()
                 if is_new:
                     close_before(self.tracker, self.training, self.open())
-            self._pause = FLUSH_SECONDS
+            self._failed = 0
         except TrackingError as error:
-            if self._pause == FLUSH_SECONDS:
+            if not self._failed:
                 self._tell(f"{error}; the training goes on, and its curve is kept until it can be sent")
-            self._pause = min(2 * self._pause, LONGEST_PAUSE)
-        self._due = time.monotonic() + self._pause
+            self._failed += 1
+        self._due = time.monotonic() + min(FLUSH_SECONDS * 2**self._failed, LONGEST_PAUSE)
 
     def _tell(self, message: str) -> None:
         if self.tracker.patience.on_trouble:

@@ -122,8 +122,8 @@ def belongs_to(pid: int, place) -> bool:
 
 def test_runs_of_living_processes_are_left_alone(inside):
     from lth_pipeline.home import find_home
-    from lth_pipeline.orchestration.instance import PROCESS_TAG, open_instance
-    from lth_pipeline.processes import process_mark
+    from lth_pipeline.orchestration.instance import open_instance
+    from lth_pipeline.processes import PROCESS_TAG, process_mark
 
     with open_instance(find_home()) as instance:
         assert isinstance(instance, DagsterInstance)

@@ -1,6 +1,7 @@
 """`lth ui`: both servers, on loopback alone, show what was made, and a round is recomputed from the page."""
 
 import json
+import os
 import shutil
 import signal
 import socket
@@ -11,10 +12,14 @@ import urllib.request
 from pathlib import Path
 
 import pytest
+from dagster import DagsterInstance
 
+from lth_pipeline.processes import PROCESS_TAG
+from lth_pipeline_tests.commands.reading import store_versions, undisturbed_versions
 from lth_pipeline_tests.orchestration.running import gather, materialise, opened
 from lth_pipeline_tests.places import SMALL_CARD, Place
 
+SLOW_CARD = SMALL_CARD.replace("iterations: 90, evaluate_every: 30", "iterations: 2500, evaluate_every: 500")
 BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 LAUNCH = """
 mutation($p: ExecutionParams!) {
@@ -32,6 +37,18 @@ query($k: AssetKeyInput!) {
   }
 }"""
 
+REEXECUTE = """
+mutation($p: ReexecutionParams!) {
+  launchRunReexecution(reexecutionParams: $p) {
+    __typename ... on LaunchRunSuccess { run { runId } } ... on PythonError { message }
+  }
+}"""
+RETRIES = """
+query($id: String!) {
+  runsOrError(filter: { tags: [{ key: "dagster/parent_run_id", value: $id }] }) {
+    ... on Runs { results { runId status } }
+  }
+}"""
 DAEMONS = "{ instance { daemonHealth { allDaemonStatuses { daemonType required healthy } } } }"
 RELOAD = """
 mutation {
@@ -46,6 +63,7 @@ def servers(tmp_path_factory):
     """(place, Dagster's address, MLflow's address) with the card `small`, replicate 0, run and both servers up."""
     place = Place(tmp_path_factory.mktemp("ui"))
     place.card("small", SMALL_CARD)
+    place.card("slow", SLOW_CARD)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LTH_HOME", str(place.folder))
         with opened() as (definitions, instance):
@@ -64,6 +82,36 @@ def servers(tmp_path_factory):
     for port in (dagster, mlflow):
         with socket.socket() as probe:
             assert probe.connect_ex(("127.0.0.1", port)), "a server was left behind"
+
+
+def launch(dagster: str, card: str, replicate: int, assets: list[str], compute: dict, **tags: str) -> str:
+    """What the page sends when a person shift-clicks Materialize, sets what is in `compute` and launches; the run's
+    id."""
+    tags |= {"dagster/partition": f"{card}|{replicate}"}
+    tags |= {"dagster/partition/experiment": card, "dagster/partition/replicate": str(replicate)}
+    parameters = {
+        "selector": {
+            "repositoryLocationName": "lth_pipeline",
+            "repositoryName": "__repository__",
+            "pipelineName": card,
+            "assetSelection": [{"path": [asset]} for asset in assets],
+        },
+        "runConfigData": {"resources": {"compute": {"config": compute}}},
+        "executionMetadata": {"tags": [{"key": key, "value": value} for key, value in tags.items()]},
+        "mode": "default",
+    }
+    launched = ask(dagster, LAUNCH, p=parameters)["launchPipelineExecution"]
+    assert launched["__typename"] == "LaunchRunSuccess", launched
+    return launched["run"]["runId"]
+
+
+def ended(dagster: str, run_id: str) -> str:
+    """The status that a run ends with."""
+    until = time.monotonic() + 120
+    while (status := ask(dagster, STATUS, id=run_id)["runOrError"]["status"]) not in ("SUCCESS", "FAILURE", "CANCELED"):
+        assert time.monotonic() < until, status
+        time.sleep(0.3)
+    return status
 
 
 def free_port() -> int:
@@ -105,35 +153,49 @@ def test_mlflow_serves_runs_and_artifacts(servers):
 
 
 def test_a_round_is_recomputed_from_dagsters_page(servers):
-    """What the page sends when a person shift-clicks Materialize, sets `recompute` and launches."""
     _, dagster, _ = servers
-    parameters = {
-        "selector": {
-            "repositoryLocationName": "lth_pipeline",
-            "repositoryName": "__repository__",
-            "pipelineName": "small",
-            "assetSelection": [{"path": ["r01_mask"]}, {"path": ["r01_ticket"]}],
-        },
-        "runConfigData": {"resources": {"compute": {"config": {"recompute": True}}}},
-        "executionMetadata": {
-            "tags": [
-                {"key": "dagster/partition", "value": "small|0"},
-                {"key": "dagster/partition/experiment", "value": "small"},
-                {"key": "dagster/partition/replicate", "value": "0"},
-            ]
-        },
-        "mode": "default",
-    }
-    launched = ask(dagster, LAUNCH, p=parameters)["launchPipelineExecution"]
-    assert launched["__typename"] == "LaunchRunSuccess", launched
-    until = time.monotonic() + 120
-    while (status := ask(dagster, STATUS, id=launched["run"]["runId"])["runOrError"]["status"]) != "SUCCESS":
-        assert status not in ("FAILURE", "CANCELED") and time.monotonic() < until, status
-        time.sleep(1)
+    assert ended(dagster, launch(dagster, "small", 0, ["r01_mask", "r01_ticket"], {"recompute": True})) == "SUCCESS"
     shown = ask(dagster, ASSET, k={"path": ["r01_mask"]})["assetNodeOrError"]["assetMaterializations"]
     entries = {entry["label"]: entry.get("text") for entry in shown[0]["metadataEntries"]}
     assert shown[0]["partition"] == "small|0"
     assert entries["came from"] == "computed, again, with the same bits"
+
+
+def test_a_run_that_is_killed_goes_on_by_itself_and_from_its_page(servers, tmp_path):
+    """Killed in the middle of a training, Dagster's daemon begins it again; where that is not wanted, a person does."""
+    place, dagster, _ = servers
+    versions = undisturbed_versions(tmp_path, SLOW_CARD, replicates=2, through=1)
+    assets = ["r00_initial_weights", "r00_rewind_weights", "r00_trained", "r01_mask", "r01_ticket", "r01_trained"]
+    alone = launch(dagster, "slow", 0, [*assets, "r01_control"], {"checkpoint_seconds": 0.1})
+    kill_in_training(place, alone)
+    by_hand = launch(
+        dagster, "slow", 1, [*assets, "r01_control"], {"checkpoint_seconds": 0.1}, **{"dagster/max_retries": "0"}
+    )
+    kill_in_training(place, by_hand)
+    assert [ended(dagster, run_id) for run_id in (alone, by_hand)] == ["FAILURE"] * 2
+    again = ask(dagster, REEXECUTE, p={"parentRunId": by_hand, "strategy": "FROM_ASSET_FAILURE"})
+    assert ended(dagster, again["launchRunReexecution"]["run"]["runId"]) == "SUCCESS"
+    until = time.monotonic() + 120
+    while not (retries := ask(dagster, RETRIES, id=alone)["runsOrError"]["results"]):
+        assert time.monotonic() < until, "the daemon did not begin it again"
+        time.sleep(0.5)
+    assert ended(dagster, retries[0]["runId"]) == "SUCCESS"
+    made = store_versions(place)
+    assert {recipe: made.get(recipe) for recipe in versions} == versions
+    assert not list((place.store / "checkpoints").glob("*"))
+    assert "was killed" not in place.lth("status", "slow").stdout
+
+
+def kill_in_training(place: Place, run_id: str) -> None:
+    """Kill the process of a run as soon as it has left a state to resume from."""
+    until = time.monotonic() + 60
+    with DagsterInstance.from_config(str(place.folder / ".lth" / "dagster")) as instance:
+        while not (
+            list((place.store / "checkpoints").glob("*")) and PROCESS_TAG in instance.get_run_by_id(run_id).tags
+        ):
+            assert time.monotonic() < until
+            time.sleep(0.02)
+        os.kill(int(instance.get_run_by_id(run_id).tags[PROCESS_TAG].split(".")[-2]), signal.SIGKILL)
 
 
 def test_the_daemon_runs_and_the_code_is_reloaded(servers):

@@ -1,11 +1,14 @@
 """A place of its own for each test: a home with one small card, and ways to run it."""
 
+import io
 import os
 import shutil
 import subprocess
 import sys
+from contextlib import chdir, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
+from unittest.mock import patch
 
 PROJECT = Path(__file__).resolve().parent.parent
 LTH = [sys.executable, "-m", "lth_pipeline.cli"]
@@ -50,6 +53,26 @@ class Place:
             raise AssertionError(
                 f"lth {' '.join(arguments)} ended with {done.returncode}:\n{done.stdout}\n{done.stderr}{self.logs()}"
             )
+        return done
+
+    def here(self, *arguments: str, check: bool = True, **env: str) -> subprocess.CompletedProcess:
+        """The same in this process, for what ends before anything is run: without the seconds of its imports."""
+        from lth_pipeline.cli import main
+
+        out, err, status = io.StringIO(), io.StringIO(), 0
+        with (
+            patch.dict(os.environ, {**self.env, **env}, clear=True),
+            patch.object(sys, "argv", ["lth", *arguments]),
+            chdir(PROJECT),
+            redirect_stdout(out),
+            redirect_stderr(err),
+        ):
+            try:
+                main()
+            except SystemExit as leaving:
+                status = leaving.code
+        done = subprocess.CompletedProcess(["lth", *arguments], status, out.getvalue(), err.getvalue())
+        assert not (check and status), f"lth {' '.join(arguments)} ended with {status}:\n{done.stdout}\n{done.stderr}"
         return done
 
     def start(self, *arguments: str, **env: str) -> subprocess.Popen:

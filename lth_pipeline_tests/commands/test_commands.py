@@ -63,9 +63,9 @@ def test_the_columns_of_results_are_the_contract(inside):
 
 
 def test_results_of_what_was_never_run(place):
-    assert "no results yet" in place.lth("results", "digits").stdout
-    assert place.lth("results", "digits", "--format", "csv").stdout.strip() == ",".join(CONTRACT)
-    assert "Not begun" in place.lth("status").stdout
+    assert "no results yet" in place.here("results", "digits").stdout
+    assert place.here("results", "digits", "--format", "csv").stdout.strip() == ",".join(CONTRACT)
+    assert "Not begun" in place.here("status").stdout
 
 
 @pytest.mark.parametrize(
@@ -83,7 +83,7 @@ def test_results_of_what_was_never_run(place):
     ],
 )
 def test_wrong_arguments_are_one_message(place, arguments, said):
-    done = place.lth(*arguments, check=False)
+    done = place.here(*arguments, check=False)
     assert done.returncode in (1, 2)
     assert said in done.stderr and "Traceback" not in done.stderr
     assert not (place.folder / ".lth" / "store").exists()
@@ -91,7 +91,7 @@ def test_wrong_arguments_are_one_message(place, arguments, said):
 
 def test_a_wrong_card_is_one_message(place):
     place.card("mine", SMALL_CARD.replace("0.4", "-0.2").replace("iterations: 90", "iteratoins: 90"))
-    done = place.lth("list", check=False)
+    done = place.here("list", check=False)
     assert done.returncode == 2
     assert "mine.yaml, line 4: training.iteratoins = 90: unknown key; did you mean iterations?" in done.stderr
     assert "mine.yaml, line 5: pruning.rates.fc = -0.2: must be at least 0" in done.stderr
@@ -149,15 +149,15 @@ def test_a_damaged_record_is_told_and_its_training_made_again(inside):
 
 def test_what_a_card_says_is_shown_as_it_stands(place):
     place.card("odd", SMALL_CARD.replace("a lottery of seconds", "'a [/bold] of [red]'"))
-    assert "a [/bold] of [red]" in place.lth("show", "odd").stdout
-    assert "a [/bold] of [red]" in place.lth("list").stdout
+    assert "a [/bold] of [red]" in place.here("show", "odd").stdout
+    assert "a [/bold] of [red]" in place.here("list").stdout
 
 
 @pytest.mark.parametrize("variable", ["MLFLOW_TRACKING_URI", "LTH_STORE_DIR", "DAGSTER_HOME"])
 def test_a_place_that_cannot_be_written_is_named(place, variable):
     """/proc takes no folders, from nobody."""
     value = "sqlite:////proc/lth/mlflow.db" if variable == "MLFLOW_TRACKING_URI" else "/proc/lth"
-    done = place.lth("run", "small", check=False, **{variable: value})
+    done = place.here("run", "small", check=False, **{variable: value})
     assert done.returncode == 2
     assert "/proc/lth: cannot be written to" in done.stderr and "Traceback" not in done.stderr
 

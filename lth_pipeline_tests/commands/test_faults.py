@@ -95,7 +95,7 @@ def test_the_faults_are_there_when_they_are_switched_on(library, tmp_path):
     faults = Faults(library, tmp_path / "there", tmp_path / "disk")
     faults.folder.mkdir()
     faults.under.mkdir()
-    write = ["sh", "-c", f"echo a | tee {faults.under}/file"]
+    write = ["cp", __file__, f"{faults.under}/file"]
     env = {"PATH": "/usr/bin:/bin", **faults.env}
     assert subprocess.run(write, env=env).returncode == 0
     for fault, says in (("full", "No space left"), ("readonly", "Read-only")):

@@ -32,7 +32,7 @@ def test_rates_by_pattern_reach_mlflow(inside):
 
 def test_a_card_may_not_be_called_like_a_job_of_dagsters(place):
     place.card("compare_sweeps", SMALL_CARD)
-    done = place.lth("list", check=False)
+    done = place.here("list", check=False)
     assert done.returncode and "compare_sweeps.yaml" in done.stderr and "rename this file" in done.stderr
 
 
@@ -40,7 +40,7 @@ def test_a_ticket_of_images_that_were_not_read_keeps_no_other_from_being_shown(p
     images = "data: {name: images, path: pictures, image_size: 8, validation_size: 4, test_size: 4}"
     place.card("source", SMALL_CARD.replace("data: {name: digits, validation_size: 200}", images))
     place.card("taker", TAKER + "data: {name: digits, path: null, image_size: null, test_size: null}\n")
-    done = place.lth("status", LTH_DATA_DIR=str(place.folder / "data"))
+    done = place.here("status", LTH_DATA_DIR=str(place.folder / "data"))
     assert "taker" in done.stdout and "digits" in done.stdout
 
 
@@ -63,5 +63,5 @@ def test_what_takes_the_ticket_of_a_source_that_diverged_is_left_out_and_says_wh
 def test_going_deeper_than_can_be_counted_is_refused_before_anything_runs(place):
     place.card("source", pruned_by("pruning: {scope: global, rates: {fc: 0.4}, rounds: 2}"))
     place.card("taker", TAKER + "model: {widths: [24, 12, 6]}\n")
-    done = place.lth("run", "taker", "--through", "3", check=False)
+    done = place.here("run", "taker", "--through", "3", check=False)
     assert done.returncode and "cannot be counted" in done.stderr and "Traceback" not in done.stderr

@@ -121,7 +121,7 @@ def spoil_single(folder):
 def test_what_is_wrong_with_images_is_said_before_anything_is_trained(place, data, spoil, message):
     place.card("folder", CARD.format(path="colours"))
     spoil(data / "colours")
-    done = place.lth("run", "folder", check=False)
+    done = place.here("run", "folder", check=False)
     assert done.returncode == 2 and message in done.stderr and "Traceback" not in done.stderr
     assert len(done.stderr.strip().splitlines()) <= 4
     assert not place.store.exists()
@@ -131,17 +131,17 @@ def test_what_is_wrong_with_images_is_said_before_anything_is_trained(place, dat
 
 def test_a_card_is_checked_against_its_images_once_they_are_read(place, data):
     place.card("folder", CARD.format(path="colours").replace("validation_size: 12", "validation_size: 60"))
-    assert "folder" in place.lth("list").stdout  # not read yet: nothing can be said
-    done = place.lth("run", "folder", check=False)
+    assert "folder" in place.here("list").stdout  # not read yet: nothing can be said
+    done = place.here("run", "folder", check=False)
     assert done.returncode == 2
     where = f"{place.folder / 'experiments' / 'folder.yaml'}, line 2: data.validation_size = 60: "
     assert f"{where}must leave something to train on: three colours has 60" in done.stderr
-    assert "folder" in place.lth("list").stdout  # one card that does not fit its images keeps no other from being used
+    assert "folder" in place.here("list").stdout  # one card that does not fit its images keeps no other from being used
 
 
 def test_a_path_out_of_the_data_folder_is_refused(place, data):
     place.card("folder", CARD.format(path="../elsewhere"))
-    done = place.lth("run", "folder", check=False)
+    done = place.here("run", "folder", check=False)
     assert done.returncode == 2 and "line 2: data.path = '../elsewhere'" in done.stderr
 
 
@@ -151,5 +151,5 @@ def test_an_archive_that_climbs_out_is_refused(place, data):
         member.size = 3
         archive.addfile(member, io.BytesIO(b"abc"))
     place.card("folder", CARD.format(path="evil.tar"))
-    done = place.lth("run", "folder", check=False)
+    done = place.here("run", "folder", check=False)
     assert done.returncode == 2 and "evil" in done.stderr

@@ -35,9 +35,13 @@ def refused(inside, monkeypatch):
     monkeypatch.setattr(subprocess, "Popen", lambda *_, **__: pytest.fail("a server was started"))
     monkeypatch.delenv("LTH_LOGIN_FILE", raising=False)
 
+    def files() -> dict[Path, int]:
+        return {path: path.stat().st_mtime_ns for path in (inside.folder / ".lth").rglob("*")}
+
     def refused(*arguments: str) -> str:
+        before = files()
         done = CliRunner().invoke(ui, ["--dagster-port", str(free_port()), *arguments])
-        assert done.exit_code == 1 and not (inside.folder / ".lth").exists(), done.output
+        assert done.exit_code == 1 and files() == before, done.output
         return " ".join(done.output.split())
 
     return refused

@@ -99,7 +99,7 @@ def test_a_copied_store_is_refused_instead_of_writing_into_the_old_place(inside,
 
 
 def test_a_server_that_does_not_answer_is_named_at_once(place):
-    done = place.lth("run", "small", check=False, MLFLOW_TRACKING_URI="http://127.0.0.1:9")
+    done = place.here("run", "small", check=False, MLFLOW_TRACKING_URI="http://127.0.0.1:9")
     assert done.returncode == 2
     assert "http://127.0.0.1:9 does not answer" in done.stderr
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from itertools import pairwise
 from statistics import median
-from time import perf_counter
+from time import monotonic, perf_counter
 from typing import NamedTuple
 
 from lth_pipeline.lottery.data import Data
@@ -32,7 +32,9 @@ def seeds(purpose: str, number: int) -> int:
 
 def trained(task: Task, iterations: int, every: int, on_evaluation: Callable | None = None) -> Trained:
     schedule = replace(task.schedule, iterations=iterations, evaluate_every=every)
-    return train(task.model, task.weights, task.mask, task.data, schedule, seeds, on_evaluation=on_evaluation)
+    given = (task.model, task.weights, task.mask, task.data, schedule, seeds)
+    # every training of a card has an on_step, which looks at the clock
+    return train(*given, on_evaluation=on_evaluation, on_step=lambda iteration, weights, state: monotonic())
 
 
 def moments(task: Task, iterations: int, every: int) -> list[float]:

@@ -6,7 +6,7 @@ import errno
 import os
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 #: what a file system says that has no locks
@@ -18,7 +18,7 @@ def write_atomically(path: Path, content: bytes) -> None:
     temporary = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name[:16]}-", delete=False) as file:
+        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=half_written(path)[:-1], delete=False) as file:
             temporary = Path(file.name)
             file.write(content)
             file.flush()
@@ -31,8 +31,15 @@ def write_atomically(path: Path, content: bytes) -> None:
             temporary.unlink(missing_ok=True)
 
 
+def half_written(path: Path) -> str:
+    """The pattern of the names, beside `path`, under which it is written before it is whole."""
+    return f".{path.name[:16]}-*"
+
+
 def _flush_folder(folder: Path) -> None:
     """The new name too must be on the disk before what refers to it is, whenever the power goes."""
+    if os.name == "nt":  # where folders cannot be opened
+        return
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -81,7 +88,8 @@ def claimed(path: Path, *, wait: bool) -> Iterator[bool]:
     try:
         yield True
     finally:
-        path.unlink(missing_ok=True)
+        with suppress(OSError):  # of a disk that has turned read-only: what went wrong in here is worth telling
+            path.unlink(missing_ok=True)
         file.close()
 
 

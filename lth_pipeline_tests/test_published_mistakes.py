@@ -107,6 +107,7 @@ def test_pruned_weights_are_zero_after_every_step(name):
     mask, steps_done = half_mask(), []
 
     def on_step(iteration, live, state):
+        live = live()
         pruned_are_zero(live, mask)
         steps_done.append(iteration)
 

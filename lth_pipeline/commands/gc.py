@@ -81,7 +81,8 @@ def gc(cards: tuple[str, ...], dry_run: bool, yes: bool, everything: bool) -> No
         if not yes:
             click.confirm("Remove these for good?", abort=True)
         held.enter_context(clearing(store))
-        dagster = read_dagster(instance)  # much may have happened while it was read and thought about
+        home, known = places()  # much may have happened, also to the cards, while it was read and thought about
+        dagster = read_dagster(instance)
         if busy := _busy(store, dagster):
             raise click.ClickException(busy)
         _remove(planned, _plan(home, known, dagster, tracker, cards, everything), tracker)
@@ -107,7 +108,7 @@ def _tracker(home: Home, dagster: Dagster) -> Tracker | None:
 
     path = Path(home.tracking_uri.removeprefix("sqlite:///"))
     if home.tracking_uri.startswith("sqlite:///") and not path.is_file():
-        if any(dagster.recorded[asset] for asset in dagster.recorded if asset.endswith("_trained")):
+        if _trained(dagster):
             raise TrackingError(
                 f"{path} is not there, although Dagster has recorded runs: what MLflow refers to cannot be told. "
                 f"Put it back, or `lth run` the experiments to fill a new one, then run again"
@@ -125,23 +126,52 @@ def _plan(
     from lth_pipeline.recipes import Store
     from lth_pipeline.recipes.garbage import garbage
     from lth_pipeline.recipes.inventory import take_inventory
+    from lth_pipeline.recipes.users import other_users
     from lth_pipeline.tracking.garbage import removable
 
-    found = take_inventory(Store(home.store))
+    store = Store(home.store)
+    found = take_inventory(store)
     only = _names(known, chosen, found)
-    server = tracker is not None and tracker.artifacts is None
 
-    def is_alive(run: str) -> bool:
-        # on a server may be runs of other people's Dagster
-        return not run or run in dagster.unfinished or (server and run not in dagster.runs)
+    def is_alive(run: str) -> bool:  # of another project's Dagster nothing is known
+        return not run or run in dagster.unfinished or run not in dagster.runs
+
+    def ours(run: str) -> bool:
+        return everything or not run or run in dagster.runs
 
     carded = {*known, *sweeps(known)} if everything else None
-    runs = removable(tracker, is_alive, only, carded) if tracker else None
+    runs = removable(tracker, is_alive, only, carded, ours) if tracker else None
+    if runs:
+        _ensure_filled(tracker, runs, dagster, known)
     logged = runs.logged() if runs else ((), ())
-    needed, unknown = current(known, data_dirs(home), found, dagster, logged, everything)
+    others = other_users(store, found, home.dagster)
+    needed, unknown = current(known, data_dirs(home), found, dagster, logged, everything, others)
     planned = garbage(found, needed, only)
     planned.notes.extend(f"{name}: {why}" for name, why in unknown.items() if only is None or name in only)
     return Plan(planned, runs)
+
+
+def _ensure_filled(tracker: Tracker, runs: Runs, dagster: Dagster, known: Cards) -> None:
+    """Raises TrackingError where MLflow knows nothing of an experiment that Dagster has trainings of: a store that was
+    made anew. Which controls are current, MLflow alone says."""
+    from lth_pipeline.tracking.tracker import TrackingError
+
+    if empty := (_trained(dagster) & known.keys()) - runs.experiments():
+        raise TrackingError(
+            f"{tracker.uri} has no run of {', '.join(sorted(empty))}, although Dagster has recorded trainings: what "
+            f"MLflow refers to cannot be told. Put the store back that has them, or `lth run` these to fill the new "
+            f"one, then run again"
+        )
+
+
+def _trained(dagster: Dagster) -> set[str]:
+    """The experiments of which Dagster has recorded trainings."""
+    return {
+        partition.rpartition("|")[0]
+        for asset, partitions in dagster.recorded.items()
+        if asset.endswith("_trained")
+        for partition in partitions
+    }
 
 
 def _names(known: Cards, chosen: Iterable[str], found: Inventory) -> set[str] | None:
@@ -165,11 +195,13 @@ def _show(planned: Plan, tracker: Tracker | None) -> None:
     for note in planned.garbage.notes:
         click.echo(note)
     for why, items in sorted(planned.garbage.kept.items()):
-        about = in_words(sum(item.bytes for item in items))
-        click.echo(f"Kept, {why}: {len(items):,} artifact(s), {about}")
+        click.echo(f"Kept, {why}: {len(items):,} file(s), {in_words(sum(item.bytes for item in items))}")
+    if elsewhere := planned.runs.elsewhere if planned.runs else ():
+        about = in_words(sum(run.bytes for run in elsewhere))
+        click.echo(f"Kept, of Dagster runs that are not known here: {len(elsewhere):,} {RUNS}, {about}")
     rows = planned.rows()
     if not rows:
-        click.echo("Nothing to remove: something current refers to all that is there.")
+        click.echo("Nothing to remove.")
         return
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column, side in (("experiment", "left"), ("what", "left"), ("number", "right"), ("disk", "right")):

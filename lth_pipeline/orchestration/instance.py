@@ -56,7 +56,9 @@ def close_dead_runs(instance: DagsterInstance) -> list[str]:
     ]
     closed = []
     for run in instance.get_runs(RunsFilter(statuses=unfinished)):
-        if is_dead(run.tags.get(PROCESS_TAG, "")):
+        of, _, mark = run.tags.get(PROCESS_TAG, "").partition("@")
+        own = of == run.run_id or (not of and not run.parent_run_id)  # not what it inherited
+        if own and is_dead(mark):
             instance.report_run_failed(run, "Its process was killed. The next run goes on from what it left.")
             closed.append(run.run_id)
     return closed

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from dagster import DagsterInstance, DagsterRunStatus, RunsFilter
@@ -27,6 +27,10 @@ UNFINISHED = [
     DagsterRunStatus.CANCELING,
 ]
 ROUND = re.compile(r"r(\d+)_")  # of an asset's name
+STEP = re.compile(r"\bround (\d{1,3}) ")  # of a step, in words
+
+
+Through = Mapping[str, Mapping[int, int]]  # experiment -> replicate -> its deepest round
 
 
 @dataclass
@@ -65,13 +69,14 @@ def current(
     dagster: Dagster,
     logged: tuple[Collection[str], Collection[str]],
     everything: bool,
+    others: Collection[str] = (),
 ) -> tuple[Current, dict[str, str]]:
     """(what the store is needed for, experiments of which that cannot be told, and why).
 
     logged: recipe ids and data versions that MLflow's runs refer to. everything: what was made elsewhere, and for
-    experiments that have no card any more, is not spared.
+    experiments that have no card any more, is not spared, nor what `others` may use: the folders of other projects.
     """
-    by_cards = of_cards(cards, dirs, found, begun(dagster.recorded))
+    by_cards = of_cards(cards, dirs, found, deepest(begun(dagster.recorded), made_through(found)))
     recipes, versions = of_dagster(dagster.recorded, cards if everything else None)
 
     def spared(record: Record) -> str | None:
@@ -86,18 +91,21 @@ def current(
             return f"made for {name}, which has no card any more"
         return None if run in dagster.runs else "made by runs that Dagster here does not know"
 
+    half_done = "" if everything else "as no card here would go on with them; they may be another's"
+    if by_cards.unknown:
+        half_done = "as it cannot be told whether a card would go on with them"
     return Current(
         by_cards.recipes | recipes | set(logged[0]),
         versions | set(logged[1]),
-        None if by_cards.unknown else by_cards.next,
+        by_cards.next,
         spared,
+        half_done,
+        "" if everything or not others else f"as other projects use this store too: {', '.join(others)}",
     ), by_cards.unknown
 
 
-def of_cards(
-    cards: Mapping[str, Experiment], dirs: DataDirs, found: Inventory, begun: Mapping[str, Mapping[int, int]]
-) -> ByCards:
-    """begun: experiment -> replicate -> its deepest round that was run, be it beyond the card's."""
+def of_cards(cards: Mapping[str, Experiment], dirs: DataDirs, found: Inventory, begun: Through) -> ByCards:
+    """begun: what was run, be it beyond the cards."""
     known = ByCards()
     made = {made_for(record) for record in found.records.values()} | set(begun)
     for name, card in cards.items():
@@ -132,15 +140,43 @@ def of_dagster(recorded: Recorded, names: Collection[str] | None) -> tuple[set[s
     return recipes, versions
 
 
-def begun(recorded: Recorded) -> dict[str, dict[int, int]]:
-    """Experiment -> replicate -> the deepest round of which anything has been materialised."""
+def begun(recorded: Recorded) -> Through:
+    """The deepest rounds of which anything has been materialised."""
+    return _deepest(
+        (experiment, int(replicate), int(round[1]))
+        for asset, partitions in recorded.items()
+        for experiment, _, replicate in (partition.rpartition("|") for partition in partitions)
+        if experiment and (round := ROUND.match(asset))
+    )
+
+
+def made_through(found: Inventory) -> Through:
+    """The deepest rounds of which there are records: what was trained beside another replicate is not materialised
+    before its own run."""
+    makers = [record.get("made_by", {}) for record in found.records.values()]
+    return _deepest(
+        (maker["experiment"], maker["replicate"], int(round[1]))
+        for maker in makers
+        if isinstance(maker.get("experiment"), str) and isinstance(maker.get("replicate"), int)
+        if (round := STEP.search(str(maker.get("step"))))
+    )
+
+
+def deepest(*several: Through) -> Through:
+    """The deepest rounds of all of them."""
+    return _deepest(
+        (experiment, replicate, round)
+        for through in several
+        for experiment, rounds in through.items()
+        for replicate, round in rounds.items()
+    )
+
+
+def _deepest(rounds: Iterable[tuple[str, int, int]]) -> Through:
     found: dict[str, dict[int, int]] = {}
-    for asset, partitions in recorded.items():
-        for partition in partitions:
-            experiment, _, replicate = partition.rpartition("|")
-            if experiment and (round := ROUND.match(asset)):
-                rounds = found.setdefault(experiment, {})
-                rounds[int(replicate)] = max(int(round[1]), rounds.get(int(replicate), 0))
+    for experiment, replicate, round in rounds:
+        known = found.setdefault(experiment, {})
+        known[replicate] = max(round, known.get(replicate, 0))
     return found
 
 

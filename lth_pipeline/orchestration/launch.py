@@ -161,7 +161,7 @@ def _work(connection: Connection, task: Task, environment: dict[str, str]) -> No
     # it does so within a few rounds, and quickly: else what figures leave behind adds up to 2 MB a round.
     gc.freeze()
     # begun again by the next `lth run`, not by Dagster's daemon
-    tags = {**task.tags, PROCESS_TAG: process_mark(), "dagster/max_retries": "0"}
+    tags = {**task.tags, PROCESS_TAG: f"@{process_mark()}", "dagster/max_retries": "0"}
     try:
         with DagsterInstance.from_config(str(task.instance)) as instance, kept_open(instance):
             run_id, success, errors = execute(

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from dagster import ConfigurableResource, InitResourceContext
+from dagster._core.storage.tags import MAX_RETRIES_TAG
 from pydantic import Field, PrivateAttr
 
 from lth_pipeline.home import find_home
@@ -48,19 +49,24 @@ class Compute(ConfigurableResource):
         """For as long as a run lasts, whoever started it, its events are written over connections that stay open. It
         says whose process it is, so that a later one can tell whether that still lives."""
         run = context.run
-        if run and PROCESS_TAG not in run.tags:
-            context.instance.add_run_tags(run.run_id, {PROCESS_TAG: process_mark()})
+        if run:
+            tags = {PROCESS_TAG: f"{run.run_id}@{process_mark()}"}  # one that is begun again inherits its parent's
+            if run.parent_run_id and run.tags.get("lth/started_by") == "lth run":
+                tags[MAX_RETRIES_TAG] = str(context.instance.run_retries_max_retries)  # it is no run of `lth run`
+            context.instance.add_run_tags(run.run_id, tags)
         with kept_open(context.instance):
             yield self
 
     def workshop(self) -> "Workshop":
         from lth_pipeline.lottery.data import DataDirs
         from lth_pipeline.recipes import Store, Workshop
+        from lth_pipeline.recipes.users import mark_use
 
         if self._workshop is None:
             home = find_home()
             store = Store(home.store)
             store.ensure_writable()
+            mark_use(store, home.dagster)
             device = home.device if self.device == "auto" else self.device
             dirs = DataDirs(home.data, home.cache, home.memory, home.allowed)
             self._workshop = Workshop(

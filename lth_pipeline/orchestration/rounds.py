@@ -72,14 +72,17 @@ def _asset(cards, stage: Stage, round: int, partitions) -> AssetsDefinition:
 @contextmanager
 def plain_failures() -> Iterator[None]:
     """Turns our own errors, which are written for people, into a Failure that says no more than they do."""
+    from mlflow.exceptions import MlflowException
+
     from lth_pipeline.experiments import CardError
     from lth_pipeline.lottery.errors import DataError, ModelError, PruningError
     from lth_pipeline.recipes import DeviceError, StoreError
     from lth_pipeline.tracking.tracker import TrackingError
 
+    ours = (CardError, DataError, ModelError, PruningError, DeviceError, StoreError, TrackingError)
     try:
         yield
-    except (CardError, DataError, ModelError, PruningError, DeviceError, StoreError, TrackingError) as error:
+    except (*ours, MlflowException) as error:
         raise Failure(description=str(error), allow_retries=False) from error
 
 

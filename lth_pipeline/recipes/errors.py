@@ -11,3 +11,12 @@ class DamagedError(StoreError):
 
 class DeviceError(Exception):
     """There is no such device here."""
+
+
+class Elsewhere(Exception):
+    """Another process goes on with what a killed one trained together, under this claim. It is to be waited for without
+    a claim on one of those, which it needs."""
+
+    def __init__(self, claim: str) -> None:
+        super().__init__(claim)
+        self.claim = claim

@@ -15,6 +15,7 @@ from lth_pipeline.recipes.store import Record
 #: in the order in which they are removed: an artifact never goes before the record that names it
 RECORDS, ARTIFACTS, ORPHANS = "records", "artifacts", "artifacts without a record"
 CHECKPOINTS, UNFINISHED, CLAIMS, DAMAGED = "checkpoints", "unfinished files", "claims", "damaged files"
+MARKS = "marks of projects that are gone"
 TOGETHER = "together-"  # of a checkpoint of several trainings; `of` in its metadata says which
 
 
@@ -33,19 +34,23 @@ class Current:
     """What a store is needed for.
 
     recipes, versions: ids of recipes, and data versions, that something current refers to.
-    next: ids of recipes that a card would make next; None where that cannot be told.
+    next: ids of recipes that a card would make next.
     spared: what is kept beyond that: in words, why, of a record; None where nothing speaks for it.
+    half_done: in words, why half-done trainings are kept that are not in `next`; empty where they are not.
+    shared: in words, who else needs nobody knows what of it, so that all stays; empty where nobody.
     """
 
     recipes: Collection[str]
     versions: Collection[str]
-    next: Collection[str] | None
+    next: Collection[str]
     spared: Callable[[Record], str | None] = lambda record: None
+    half_done: str = ""
+    shared: str = ""
 
 
 @dataclass(frozen=True)
 class Garbage:
-    """items: in the order of their removal. kept: why -> items that are kept although nothing current refers to them.
+    """items: in the order of their removal. kept: why -> items that are kept although nothing here refers to them.
     notes: what could not be told, in words."""
 
     items: list[Item]
@@ -87,7 +92,7 @@ def garbage(found: Inventory, current: Current, only: Collection[str] | None = N
     spared = {
         recipe_id: why
         for recipe_id, record in found.records.items()
-        if recipe_id not in needed and (why := current.spared(record))
+        if recipe_id not in needed and (why := current.shared or current.spared(record))
     }
     wide, _ = reachable(found.records, [*current.recipes, *spared], current.versions)
     others = [id for id, record in found.records.items() if only is not None and made_for(record) not in only]
@@ -95,21 +100,22 @@ def garbage(found: Inventory, current: Current, only: Collection[str] | None = N
     going = {recipe_id: record for recipe_id, record in found.records.items() if recipe_id not in kept}
     items = list(_of_records(found, going, stay))
     notes = [f"{problem}: it is kept" for problem in found.damaged.values()]
+    kept_for = _kept(found, wide - needed, needed, current, spared)
     if only is None:
-        known = {record["version"] for record in found.records.values()} | stay
-        orphans = [version for version in found.objects if version not in known]
-        if found.damaged and orphans:
-            notes.append(
-                f"{len(orphans)} artifacts have no record: they are kept as long as there are damaged records, "
-                f"which may be theirs"
-            )
-            orphans = []
-        items += [_item(found, ORPHANS, found.objects[version]) for version in orphans]
-        items += [_item(found, CHECKPOINTS, path) for path in _useless(found, current)]
+        orphans = [_item(found, ORPHANS, found.objects[version]) for version in _orphans(found, stay)]
+        if why := _why_orphans_stay(found):
+            notes += [f"{len(orphans)} artifacts have no record: they are kept {why}"] if orphans else []
+        elif current.shared:
+            kept_for[current.shared] += orphans
+        else:
+            items += orphans
+        for path, why in _useless(found, current):
+            (kept_for[why] if why else items).append(_item(found, CHECKPOINTS, path))
         items += [_item(found, UNFINISHED, path) for path in found.unfinished]
         items += [_item(found, CLAIMS, path) for path in found.claims]
         items += [_item(found, DAMAGED, path) for path in found.aside]
-    return Garbage(items, _kept(found, wide - needed, needed, current, spared), notes)
+        items += [_item(found, MARKS, path) for path in found.left]
+    return Garbage(items, {why: kept for why, kept in kept_for.items() if kept}, notes)
 
 
 def remove(items: Iterable[Item], told: Callable[[Item], None] = lambda item: None) -> int:
@@ -150,7 +156,7 @@ def _of_records(found: Inventory, going: Mapping[str, Record], stay: Collection[
 
 def _kept(
     found: Inventory, extra: Collection[str], needed: Collection[str], current: Current, spared: Mapping[str, str]
-) -> dict[str, list[Item]]:
+) -> defaultdict[str, list[Item]]:
     """{why: artifacts} of what is kept for no other reason; what such a record was made from goes with it."""
     counted = {found.records[recipe_id]["version"] for recipe_id in needed} | set(current.versions)
     kept: dict[str, list[Item]] = defaultdict(list)
@@ -161,17 +167,40 @@ def _kept(
             counted.add(version)
             why = spared.get(recipe_id, "what these were made from")
             kept[why].append(_item(found, ARTIFACTS, found.objects[version], made_for(record)))
-    return dict(kept)
+    return kept
 
 
-def _useless(found: Inventory, current: Current) -> Iterator[Path]:
-    """Checkpoints of trainings that are done, or that no card would begin now."""
+def _orphans(found: Inventory, stay: Collection[str]) -> list[str]:
+    """Data versions that no record has made."""
+    known = {record["version"] for record in found.records.values()} | set(stay)
+    return [version for version in found.objects if version not in known]
+
+
+def _why_orphans_stay(found: Inventory) -> str:
+    if found.damaged:
+        return "as long as there are damaged records, which may be theirs"
+    return "" if found.records else "as there is not one record: does the folder recipes/ lie elsewhere?"
+
+
+def _useless(found: Inventory, current: Current) -> Iterator[tuple[Path, str]]:
+    """(checkpoint, empty) of trainings that are done, or that no card would begin now; (checkpoint, why it is kept)."""
     for name, path in found.checkpoints.items():
         ids = _members(path) if name.startswith(TOGETHER) else [name]
-        unfinished = [recipe_id for recipe_id in ids if recipe_id not in found.records]
-        done = bool(ids) and not unfinished
-        if done or (ids and current.next is not None and not set(unfinished) & set(current.next)):
-            yield path
+        unfinished = [recipe_id for recipe_id in ids if not _is_done(found, recipe_id)]
+        if current.shared:
+            yield path, current.shared
+        elif not ids:
+            yield path, "as it cannot be told what they are of"
+        elif not unfinished:
+            yield path, ""
+        elif not set(unfinished) & set(current.next):
+            yield path, current.half_done
+
+
+def _is_done(found: Inventory, recipe_id: str) -> bool:
+    """Whether a recipe's record is there, and what it made."""
+    record = found.records.get(recipe_id)
+    return record is not None and record["version"] in found.objects
 
 
 def _members(path: Path) -> list[str]:
@@ -181,7 +210,7 @@ def _members(path: Path) -> list[str]:
             length = int.from_bytes(file.read(8), "little")
             head = json.loads(file.read(length)) if length < path.stat().st_size else {}
             return head.get("__metadata__", {}).get("of", "").split()
-    except (OSError, ValueError, AttributeError):
+    except (OSError, ValueError, AttributeError, RecursionError):
         return []
 
 

@@ -73,7 +73,7 @@ def _swap() -> int:
 def _first_number(path: Path, after: str = "") -> int | None:
     """The first whole number in the line of `path` that begins with `after`; None where there is none."""
     try:
-        lines = path.read_text().splitlines()
+        lines = os.fsdecode(path.read_bytes()).split("\n")
     except OSError:
         return None
     words = next((line.removeprefix(after).split() for line in lines if line.startswith(after)), [])
@@ -81,13 +81,16 @@ def _first_number(path: Path, after: str = "") -> int | None:
 
 
 def _cgroup_limits(mounted: Path = Path("/sys/fs/cgroup"), mine: Path = Path("/proc/self/cgroup")) -> list[int]:
-    """Limits of memory and swap together, of this process's control group and those around it; none: no limit."""
+    """Limits of memory and swap together, of this process's control group and those around it; none: no limit.
+
+    A line of `mine` is number:controllers:path, the path in whatever bytes its maker chose; any other says nothing.
+    """
     try:
-        lines = [line.split(":", 2) for line in mine.read_text().splitlines()]
+        lines = [line.split(":", 2) for line in os.fsdecode(mine.read_bytes()).split("\n")]
     except OSError:
         return []
     found = []
-    for _, controllers, path in lines:
+    for _, controllers, path in (parts for parts in lines if len(parts) == 3):
         if controllers and "memory" not in controllers.split(","):
             continue
         root = mounted / "memory" if controllers else mounted  # version 1 has a folder for each controller
@@ -100,9 +103,11 @@ def _cgroup_limits(mounted: Path = Path("/sys/fs/cgroup"), mine: Path = Path("/p
 
 
 def _limit_in(folder: Path, version: int) -> int | None:
-    if version == 1:
-        return _first_number(folder / "memory.memsw.limit_in_bytes")
-    memory, swap = _first_number(folder / "memory.max"), _first_number(folder / "memory.swap.max")
+    """Version 1 has one file for both, unless its kernel does not count swap: then all of that can be had."""
+    if version == 1 and (both := _first_number(folder / "memory.memsw.limit_in_bytes")) is not None:
+        return both
+    memory = _first_number(folder / ("memory.limit_in_bytes" if version == 1 else "memory.max"))
+    swap = _first_number(folder / "memory.swap.max")  # version 2 only
     return None if memory is None else memory + (_swap() if swap is None else swap)
 
 

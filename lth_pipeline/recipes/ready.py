@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from lth_pipeline.experiments import Experiment, Fault
 from lth_pipeline.experiments.cards import card_error
 from lth_pipeline.lottery.data import DataDirs, DataError
+from lth_pipeline.recipes.chain import Chain
 from lth_pipeline.recipes.check import faults
 from lth_pipeline.recipes.facts import prepare, source_of
 from lth_pipeline.recipes.lineage import related
@@ -22,7 +24,7 @@ def make_ready(
     folders: Sequence[Path] = (),
 ) -> None:
     """Read the own images of experiment `name` and of those it comes from, and check its card against them and against
-    this machine's memory. Raises DataError and CardError.
+    this machine's memory, and so the cards that its run trains rounds of. Raises DataError and CardError.
 
     progress: called with (images read, images in all). folders: of the cards, so that an error names file and line.
     """
@@ -36,9 +38,30 @@ def make_ready(
         found = faults(experiment, cards, dirs)
         if found:
             raise card_error(experiment.name, list(folders), found)
-    too_large = memory_faults(cards[name], dirs)
-    if too_large:
-        raise card_error(name, list(folders), too_large)
+    for experiment in trained_with(cards, name, dirs):
+        too_large = memory_faults(experiment, dirs)
+        if too_large:
+            raise card_error(experiment.name, list(folders), too_large)
+
+
+def trained_with(cards: Mapping[str, Experiment], name: str, dirs: DataDirs) -> list[Experiment]:
+    """The experiments by whose settings a run of `name` trains, its own first: those of the rounds that it branches off
+    from, and of the trainings that its ticket comes from. Own images must have been read."""
+    chain = Chain(cards, name, 0, dirs)
+    steps = [step for round in range(cards[name].pruning.rounds + 1) for step in chain.trainings(round)]
+    waiting, seen, found = [(chain, step) for step in steps], set(), {name: cards[name]}
+    while waiting:
+        chain, step = waiting.pop()
+        chain = chain.other(step.of) if step.of else chain
+        step = replace(step, of="")
+        if (chain.name, step) in seen:
+            continue
+        seen.add((chain.name, step))
+        if step.trains:
+            experiment = chain.owner(step.round)
+            found.setdefault(experiment.name, experiment)
+        waiting += [(chain, source) for source in chain.inputs(step).values()]
+    return list(found.values())
 
 
 def path_faults(experiment: Experiment, dirs: DataDirs) -> list[Fault]:

@@ -4,6 +4,7 @@
     recipes/ab/<recipe id>.json             what a recipe made, when, how, for whom
     checkpoints/<recipe id>.safetensors     half-done trainings; those of one stack: checkpoints.py
     claims/<recipe id, or another name>     of the process that is about it, as long as it is
+    users/<hash of a project's folder>      of the projects that use it (users.py)
     .lock                                   held by whoever saves, and alone by what clears up (inventory.py)
     damaged/                                files that were found damaged, for a person to look at
 
@@ -16,13 +17,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from lth_pipeline.files import claimed, ensure_writable, write_atomically
+from lth_pipeline.files import claimed, ensure_writable, half_written, write_atomically
 from lth_pipeline.recipes.errors import DamagedError, StoreError
 from lth_pipeline.recipes.recipe import Recipe
 
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     import torch
 
 Record = dict[str, Any]
+DAMAGE = (ValueError, KeyError, TypeError, RecursionError)  # what reading a damaged file ends in
 
 
 def name_together(recipe_ids: Iterable[str]) -> str:
@@ -53,23 +55,20 @@ class Store:
 
     def find(self, recipe_id: str) -> Record | None:
         """What the recipe made, or None where it was never made or its artifact is gone."""
+        record = self.recorded(recipe_id)
+        return record if record and self.object_path(record["version"]).is_file() else None
+
+    def recorded(self, recipe_id: str) -> Record | None:
+        """The record of what the recipe made, whether its artifact is there or not."""
         path = self.record_path(recipe_id)
         try:
-            text = path.read_text()
+            return _record(path)
         except FileNotFoundError:
             return None
-        except (OSError, UnicodeDecodeError) as error:
-            raise StoreError(f"{path}: cannot be read ({error})") from error
-        try:
-            sealed = json.loads(text)
-            record = sealed["record"]
-            if sealed["sha256"] != _seal(record):
-                raise ValueError("its checksum does not fit")
-            if not isinstance(record["version"], str):
-                raise ValueError("it names no data version")
-        except (ValueError, KeyError, TypeError, RecursionError) as error:
-            raise self._put_aside(path, str(error)) from error
-        return record if self.object_path(record["version"]).is_file() else None
+        except OSError as error:
+            raise StoreError(f"{path}: cannot be read ({error.strerror})") from error
+        except DAMAGE as error:
+            raise self._put_aside(path, str(error), _record) from error
 
     def save(self, recipe: Recipe, tensors: Mapping[str, torch.Tensor], **notes: Any) -> Record:
         """Keep what `recipe` made, with `notes` (facts, route, made_by, …). Gives the record."""
@@ -94,33 +93,30 @@ class Store:
 
     def load(self, version: str) -> dict[str, torch.Tensor]:
         """The tensors of a data version, verified."""
-        from lth_pipeline.lottery.digest import digest
-
         path = self.object_path(version)
         try:
-            tensors = _read(path)
-            if digest(tensors) != version:
-                raise ValueError("its content does not have the SHA-256 that it is named by")
-        except (ValueError, KeyError, TypeError) as error:
-            raise self._put_aside(path, str(error)) from error
-        return tensors
+            return _artifact(path)
+        except DAMAGE as error:
+            raise self._put_aside(path, str(error), _artifact) from error
 
-    def _put_aside(self, path: Path, why: str) -> StoreError:
-        """Move a damaged file out of the way. Gives the error to raise."""
+    def _put_aside(self, path: Path, why: str, read: Callable[[Path], Any]) -> StoreError:
+        """Move a damaged file out of the way, unless another process has by now. Gives the error to raise."""
         aside = self.folder / "damaged" / f"{path.name}.{uuid4().hex[:8]}"
         try:
-            aside.parent.mkdir(parents=True, exist_ok=True)
-            path.replace(aside)
-        except FileNotFoundError:  # another process has put it aside, or computed it anew by now
+            with self.claimed(f"damaged.{path.name}", wait=True):
+                with suppress(*DAMAGE):
+                    read(path)
+                    return DamagedError(f"{path}: was damaged ({why}), and has been made anew by now; run again")
+                aside.parent.mkdir(parents=True, exist_ok=True)
+                path.replace(aside)
+        except (FileNotFoundError, DamagedError):  # another process has put it aside
             return DamagedError(f"{path}: was damaged ({why}); run again")
         except OSError as error:
             return StoreError(
                 f"{path}: is damaged ({why}) and cannot be put aside ({error.strerror}); remove the file and run "
                 f"again, and the step that makes it is computed anew"
             )
-        return DamagedError(
-            f"{path}: was damaged ({why}); it is put aside as {aside}; the step that makes it is computed anew"
-        )
+        return DamagedError(f"{path}: was damaged ({why}); it is put aside as {aside}; a run makes anew what was in it")
 
     def save_checkpoint(
         self, name: str, tensors: Mapping[str, torch.Tensor], route: Record, of: Sequence[str] = ()
@@ -139,6 +135,7 @@ class Store:
         from safetensors import SafetensorError, safe_open
 
         path = self.checkpoint_path(name)
+        self._drop_halves(name)
         if not path.is_file():
             return None
         try:
@@ -163,7 +160,19 @@ class Store:
         return found
 
     def drop_checkpoint(self, name: str) -> None:
-        self.checkpoint_path(name).unlink(missing_ok=True)
+        path = self.checkpoint_path(name)
+        self._drop_halves(name)
+        try:
+            path.unlink(missing_ok=True)
+        except OSError as error:
+            raise StoreError(f"{path}: cannot be removed ({error.strerror}); free its permissions") from error
+
+    def _drop_halves(self, name: str) -> None:
+        """Remove what a process left that was killed while it wrote a checkpoint: they may be gigabytes."""
+        path = self.checkpoint_path(name)
+        for half in path.parent.glob(half_written(path)):
+            with suppress(OSError):
+                half.unlink(missing_ok=True)
 
     def drop_finished(self, recipe_id: str) -> None:
         """Remove what a process left that was killed when it had kept a training, but not yet dropped its state."""
@@ -199,13 +208,29 @@ def _write(path: Path, content: bytes) -> None:
         ) from error
 
 
-def _read(path: Path) -> dict[str, torch.Tensor]:
-    """Raises ValueError, KeyError or TypeError of what is no such file."""
+def _record(path: Path) -> Record:
+    """Raises OSError, and one of DAMAGE of what is no record."""
+    sealed = json.loads(path.read_bytes())
+    record = sealed["record"]
+    if sealed["sha256"] != _seal(record):
+        raise ValueError("its checksum does not fit")
+    if not isinstance(record["version"], str):
+        raise ValueError("it names no data version")
+    return record
+
+
+def _artifact(path: Path) -> dict[str, torch.Tensor]:
+    """Raises StoreError where it cannot be read, and one of DAMAGE of what is not the artifact of that name."""
     from safetensors import SafetensorError
     from safetensors.torch import load
 
+    from lth_pipeline.lottery.digest import digest
+
     try:
-        return load(path.read_bytes())
+        tensors = load(path.read_bytes())
+        if digest(tensors) != path.stem:
+            raise ValueError("its content does not have the SHA-256 that it is named by")
+        return tensors
     except FileNotFoundError as error:
         raise DamagedError(f"{path}: is not there; run again, and the step that makes it is computed anew") from error
     except OSError as error:

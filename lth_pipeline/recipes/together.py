@@ -22,6 +22,7 @@ from lth_pipeline.recipes.artifacts import weights_of
 from lth_pipeline.recipes.chain import Chain
 from lth_pipeline.recipes.checkpoints import keeper, load_together, save_together
 from lth_pipeline.recipes.divergence import diverged_above
+from lth_pipeline.recipes.errors import Elsewhere
 from lth_pipeline.recipes.made import Made
 from lth_pipeline.recipes.recipe import Recipe
 from lth_pipeline.recipes.route import choose_device, precision_of, route
@@ -31,7 +32,7 @@ from lth_pipeline.recipes.training import data_for, inputs_of, schedule_of, seed
 
 if TYPE_CHECKING:
     from lth_pipeline.lottery.models import Model
-    from lth_pipeline.recipes.workshop import Workshop
+    from lth_pipeline.recipes.workshop import Seen, Workshop
 
 ALONE = ("dense_small", "ticket_distilled")  # arms with a network, or a loss, of their own
 SHARE = 0.4  # of a GPU's memory, that networks trained together may take by the estimate of `room`
@@ -187,16 +188,36 @@ def _left_half_done(
     workshop: Workshop, beside: Sequence[tuple[Chain, Step]], own: Member, claims: ExitStack
 ) -> list[Member]:
     """Those that trained together with `own` when their process was killed, also where some are in the store by now;
-    empty where there are none, one is not to be trained any more, or another process is about one."""
+    empty where there are none, or one is not to be trained any more. Raises Elsewhere where another process goes on
+    with them."""
     for ids in workshop.store.trained_together(own.recipe.id):
-        found = [own if (own.chain, own.step) == pair else _prepared(workshop, *pair) for pair in beside]
-        by_id = {member.recipe.id: member for member in found if member}
-        if not set(ids) <= set(by_id):
+        known = {own.recipe.id: own} | _known(workshop, beside)
+        if not set(ids) <= set(known):
             continue
-        others = [id for id in ids if id != own.recipe.id and workshop.store.find(id) is None]
-        if all(claims.enter_context(workshop.store.claimed(id, wait=False)) for id in others):
-            return [by_id[id] for id in ids]
+        name = name_together(ids)
+        if not claims.enter_context(workshop.store.claimed(name, wait=False)):
+            raise Elsewhere(name)
+        for other in sorted(set(ids) - {own.recipe.id}):  # whoever has one of them comes here too, and lets go of it
+            claims.enter_context(workshop.store.claimed(other, wait=True))
+        if workshop.store.checkpoint_path(name).is_file():  # or it was done meanwhile
+            return [known[id] for id in ids]
     return []
+
+
+def _known(workshop: Workshop, beside: Sequence[tuple[Chain, Step]]) -> dict[str, Member]:
+    """Those of `beside` whose recipe is known without anything being made."""
+    found = {}
+    for chain, step in beside:
+        seen: Seen = {}
+        recipe = chain.recipe(step, partial(_looked_up, workshop, chain, seen))
+        if recipe:
+            found[recipe.id] = Member(chain, step, recipe)
+    return found
+
+
+def _looked_up(workshop: Workshop, chain: Chain, seen: Seen, source: Step) -> str | None:
+    product = workshop.look_up(chain, source, seen)
+    return product.version if product else None
 
 
 def _ends(trained: Sequence[Trained]) -> list[State]:

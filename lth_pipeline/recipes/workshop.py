@@ -14,7 +14,7 @@ from weakref import WeakKeyDictionary
 from lth_pipeline.experiments import Experiment
 from lth_pipeline.lottery.data import DataDirs
 from lth_pipeline.recipes.chain import Chain
-from lth_pipeline.recipes.errors import DamagedError
+from lth_pipeline.recipes.errors import DamagedError, Elsewhere
 from lth_pipeline.recipes.inventory import saving
 from lth_pipeline.recipes.recipe import Recipe
 from lth_pipeline.recipes.step import Step
@@ -143,6 +143,14 @@ class Workshop:
             self._mending = False
 
     def _make(self, chain: Chain, step: Step, fresh: bool) -> Product:
+        while True:
+            try:
+                return self._made_now(chain, step, fresh)
+            except Elsewhere as elsewhere:
+                with self.claimed(elsewhere.claim, str(step)):
+                    pass  # done by now, or left again
+
+    def _made_now(self, chain: Chain, step: Step, fresh: bool) -> Product:
         if step.of:
             with self._telling_of(step.of):
                 return self.make(chain.other(step.of), replace(step, of=""), fresh=fresh)
@@ -162,7 +170,7 @@ class Workshop:
             elif found := self._find(recipe):
                 made[step] = Product(recipe, found, computed=False)
                 return made[step]
-            record = self._compute(chain, step, recipe, fresh)
+            record = self._compute(chain, step, recipe, again=fresh or self._was_lost(recipe))
         same_bits = before["version"] == record["version"] if before else None
         if same_bits is False:
             made.clear()  # what lies below reads other bits now
@@ -181,10 +189,16 @@ class Workshop:
         with self.store.claimed(name, wait=True):
             yield
 
-    def _compute(self, chain: Chain, step: Step, recipe: Recipe, fresh: bool) -> Record:
+    def _was_lost(self, recipe: Recipe) -> bool:
+        """Whether it was trained with others, and its artifact alone is gone: it is trained with the same again then,
+        or it would come out with other bits."""
+        record = self.store.recorded(recipe.id)
+        return record is not None and record["route"].get("networks_together", 1) > 1
+
+    def _compute(self, chain: Chain, step: Step, recipe: Recipe, again: bool) -> Record:
         from lth_pipeline.recipes.steps import compute
 
-        return self.keep(recipe, compute(self, chain, step, recipe, again=fresh), step)
+        return self.keep(recipe, compute(self, chain, step, recipe, again), step)
 
     def _is_rerouted(self, before: Record, record: Record, step: Step) -> bool:
         """Whether a training that gave other bits may: it took another route, and came out near."""

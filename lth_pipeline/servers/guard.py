@@ -5,29 +5,32 @@ One ASGI application around another; plain ASGI, so that websockets, static file
 
 from __future__ import annotations
 
+import hashlib
 import time
-from collections import Counter
 from collections.abc import Callable
 
 from lth_pipeline.servers.addresses import host_name, is_loopback, whose
 from lth_pipeline.servers.login import Login, knows
 
-WRONG_PASSWORDS = (
-    10  # from one client within a minute; then none of its passwords is looked at until the minute is over
-)
+#: different ones from one client within a minute; then none of its passwords is looked at until the minute is over
+WRONG_PASSWORDS = 10
+#: that are told apart within a minute; those that come after them are counted as one, so that memory has a bound
+CLIENTS = 1_000
 CHALLENGE = (b"www-authenticate", b'Basic realm="lth", charset="UTF-8"')
 
 
 def guarded(app: Callable, login: Login | None, clock: Callable[[], float] = time.monotonic) -> Callable:
     """`app`, asked only by those who may.
 
-    - With a login every request and every websocket needs it (HTTP Basic).
+    - With a login every request and every websocket needs it (HTTP Basic). Wrong passwords are counted, not requests:
+      a page left open since before the password was changed asks with the old one again and again.
     - Without one, the Host must be loopback's: a web page that points a name of its own at 127.0.0.1 (DNS rebinding)
       is refused. With a login any name will do, for a browser sends no password under a name that it was not given for.
     - A page of another origin is refused (Origin), whatever it asks: browsers add the password by themselves.
     - /graphql is not run by GET, which a picture's address on any page could do, and Dagster would change things by it.
     """
-    minute, wrong = 0, Counter()
+    minute = 0
+    wrong: dict[str, set[bytes]] = {}  # client -> SHA-256 of what it gave
 
     async def guard(scope: dict, receive: Callable, send: Callable) -> None:
         nonlocal minute, wrong
@@ -36,15 +39,16 @@ def guarded(app: Callable, login: Login | None, clock: Callable[[], float] = tim
         refusal = _refused(scope, login is not None)
         if refusal is None and login is not None:
             if (now := int(clock() // 60)) != minute:
-                minute, wrong = now, Counter()
+                minute, wrong = now, {}
             client = whose((scope.get("client") or ("",))[0])
+            client = client if client in wrong or len(wrong) < CLIENTS else "others"
             given = _values(scope, b"authorization")
             if not given:
                 refusal = 401, "a user and a password are needed"
-            elif wrong[client] >= WRONG_PASSWORDS:
+            elif len(wrong.get(client, ())) >= WRONG_PASSWORDS:
                 refusal = 429, "too many wrong passwords; wait a minute"
             elif len(given) > 1 or not knows(login, given[0]):
-                wrong[client] += 1
+                wrong.setdefault(client, set()).add(hashlib.sha256("\n".join(given).encode("latin-1")).digest())
                 refusal = 401, "wrong user or password"
         if refusal:
             return await _refuse(scope, send, *refusal)

@@ -42,6 +42,7 @@ def serve(app: Callable, chosen: argparse.Namespace, log_level: str) -> None:
         log_level=log_level,
         ssl_certfile=chosen.certificate,
         ssl_keyfile=chosen.key,
+        proxy_headers=False,  # X-Forwarded-For would say whose wrong password it was: anyone can write one
         timeout_graceful_shutdown=3,  # seconds; an open page keeps its websocket for ever
     )
 

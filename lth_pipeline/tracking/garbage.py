@@ -13,11 +13,14 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+from lth_pipeline.processes import is_dead
+from lth_pipeline.tracking.abandoned import PROCESS
 from lth_pipeline.tracking.tracker import Tracker, TrackingError
 
 RUN_ID = re.compile(r"\b[0-9a-f]{32}\b")
 DONE_WITH = ("superseded", "failed", "killed")
 TAG = "lth.gc"  # of a run that was marked as deleted here, so that a removal that was killed is gone on with
+DAGSTER_RUN = "lth.dagster_run"
 AT_ONCE = 2000  # run ids in one command
 
 
@@ -41,12 +44,18 @@ class Found:
 
 @dataclass(frozen=True)
 class Runs:
-    """remove: what may go. kept: the runs of lth that stay. bystanders: what MLflow's own clearing up would remove with
-    them, in words; empty where nothing."""
+    """remove: what may go. kept: the runs of lth that stay; elsewhere: those among them that stay only because they
+    belong to a Dagster that is not known here. bystanders: what MLflow's own clearing up would remove with `remove`, in
+    words; empty where nothing."""
 
     remove: list[Found]
     kept: list[Found]
+    elsewhere: list[Found]
     bystanders: str
+
+    def experiments(self) -> set[str]:
+        """Those of which there are runs, but for those marked as deleted."""
+        return {run.experiment for run in (*self.kept, *self.remove) if not run.deleted}
 
     def logged(self) -> tuple[set[str], set[str]]:
         """(recipe ids, data versions) that the runs that stay refer to."""
@@ -61,12 +70,14 @@ def removable(
     is_alive: Callable[[str], bool],
     only: Collection[str] | None = None,
     cards: Collection[str] | None = None,
+    ours: Callable[[str], bool] = lambda run: True,
 ) -> Runs:
     """Which runs may go. Raises TrackingError where the store, or an experiment's place, cannot be made out.
 
-    is_alive: whether a Dagster run may still write to its MLflow runs. only: of these experiments. cards: where given,
-    runs for experiments that are not among these may go whatever their status; never those on a server, which others
-    may have cards of.
+    is_alive: whether a Dagster run may still write to its MLflow runs, where these do not say of which process they
+    are. only: of these experiments. cards: where given, runs for experiments that are not among these may go whatever
+    their status; never those on a server, which others may have cards of. ours: whether a Dagster run is one of those
+    whose MLflow runs may go at all.
     """
     from mlflow.exceptions import MlflowException
 
@@ -85,16 +96,29 @@ def removable(
             return False
         if run.deleted:  # by us, and its files are there still; or by a person, who may want it back
             return TAG in run.tags and local and not bystanders
+        if run.open and _is_written(run, is_alive):
+            return False
         if local and cards is not None and run.experiment not in cards:
             return True
-        if run.tags.get("lth.status") == "running":
-            return not run.open or not is_alive(run.tags.get("lth.dagster_run", ""))
-        return run.tags.get("lth.status") in DONE_WITH
+        return run.tags.get("lth.status") in (*DONE_WITH, "running")
 
-    candidates = {run.id for run in runs if may_go(run)}
-    stay = referred({run.id: run.refers for run in runs}, {run.id for run in runs} - candidates)
-    remove = [run for run in runs if run.id not in stay]
-    return Runs(remove, [run for run in runs if run.id in stay and "lth.kind" in run.tags], bystanders)
+    refers = {run.id: run.refers for run in runs}
+    old = {run.id for run in runs if may_go(run)}
+    candidates = {run.id for run in runs if run.id in old and (run.deleted or ours(run.tags.get(DAGSTER_RUN, "")))}
+    wide, stay = (referred(refers, refers.keys() - going) for going in (old, candidates))
+    return Runs(
+        [run for run in runs if run.id not in stay],
+        [run for run in runs if run.id in stay and "lth.kind" in run.tags],
+        [run for run in runs if run.id in stay - wide],
+        bystanders,
+    )
+
+
+def _is_written(run: Found, is_alive: Callable[[str], bool]) -> bool:
+    """Whether the process of a run that has not ended may still live."""
+    if mark := run.tags.get(PROCESS):
+        return not is_dead(mark)
+    return is_alive(run.tags.get(DAGSTER_RUN, ""))
 
 
 def referred(refers: Mapping[str, Collection[str]], roots: Collection[str]) -> set[str]:

@@ -39,7 +39,8 @@ class Patience:
             self.seconds = before
 
     def insist(self, act: Callable[[], T]) -> T:
-        """What `act` gives; it is called again while it raises Away. Whatever MLflow raises becomes a TrackingError."""
+        """What `act` gives; it is called again while it raises Away. What else MLflow answers, to a wrong question say,
+        goes through."""
         began, pause = time.monotonic(), 1.0
         while True:
             try:

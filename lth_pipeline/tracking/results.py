@@ -19,13 +19,13 @@ def log_results(
 ) -> str:
     """Log `files` as a new run; earlier ones are marked superseded. Gives its id. kind: "results" or "sweep"."""
     about = {"lth.kind": kind, "lth.experiment": experiment}
-    before = [run for run in search(tracker, experiment, about) if run.data.tags.get("lth.status") != "superseded"]
     client = tracker.client
     all_tags = {**about, **tags, **whose(), "lth.status": "running"}
     run_id = client.create_run(tracker.experiment_id(experiment, description), tags=all_tags, run_name=kind).info.run_id
     log_files(tracker, run_id, files)
-    for run in before:
-        set_aside(tracker, run, run_id)
+    for run in search(tracker, experiment, about):
+        if run.info.run_id != run_id and run.data.tags.get("lth.status") != "superseded":
+            set_aside(tracker, run, run_id)
     client.set_terminated(run_id)
     client.set_tag(run_id, "lth.status", "current")  # last: whenever this is cut short, it is done once more
     return run_id

@@ -15,6 +15,7 @@ from lth_pipeline.tracking.runs import Training, log_files, supersede
 from lth_pipeline.tracking.tracker import Tracker
 
 FLUSH_SECONDS = 2.0
+PART = 20  # of the time goes into sending, at most
 LONGEST_PAUSE = 60.0  # between two attempts to reach a store that is away, while a training goes on
 BATCH = 1000  # points a log_batch takes
 #: of a learning curve's row; iteration is the step
@@ -52,12 +53,16 @@ class Logger:
         return self.run_id
 
     def row(self, row: Mapping[str, float]) -> None:
-        """One row of the learning curve; sent with others every two seconds."""
+        """One row of the learning curve; sent with others every two seconds. Whatever goes wrong with that is told and
+        tried again; at the end it is an error."""
+        from mlflow.exceptions import MlflowException
+
         now = int(time.time() * 1000)
         self._began = self._began or now
         self._rows.append((dict(row), now))
         if time.monotonic() < self._due:
             return
+        began = time.monotonic()
         try:
             with self.tracker.patience.none():
                 is_new = self.run_id is None
@@ -65,11 +70,13 @@ class Logger:
                 if is_new:
                     close_before(self.tracker, self.training, self.open())
             self._failed = 0
-        except TrackingError as error:
+        except (TrackingError, MlflowException) as error:
             if not self._failed:
                 self._tell(f"{error}; the training goes on, and its curve is kept until it can be sent")
             self._failed += 1
-        self._due = time.monotonic() + min(FLUSH_SECONDS * 2**self._failed, LONGEST_PAUSE)
+        # a server that swallows what it is asked takes half a minute to fail: that too is a small part of the time
+        now, took = time.monotonic(), time.monotonic() - began
+        self._due = now + max(min(FLUSH_SECONDS * 2 ** min(self._failed, 10), LONGEST_PAUSE), PART * took)
 
     def _tell(self, message: str) -> None:
         if self.tracker.patience.on_trouble:

@@ -22,10 +22,13 @@ COMPARED = tuple(name for name in METRICS if name != "seconds")  # what a recomp
 def series_of(tracker: Tracker, training: Training) -> str:
     """The run id of the current series of `training`'s replicate and arm, opened where there is none. Of two, because a
     process was killed when it put one in the other's place, the later."""
-    same = _all(tracker, training, {"lth.status": "current"})
-    for older in same[1:]:
-        set_aside(tracker, older, same[0].info.run_id)
-    return same[0].info.run_id if same else _open(tracker, training)
+    found = _all(tracker, training, {})
+    current = [run.info.run_id for run in found if run.data.tags.get("lth.status") == "current"]
+    stands = current[0] if current else _open(tracker, training)
+    for run in found:
+        if run.info.run_id in current[1:] or run.data.tags.get("lth.status") == "killed":
+            set_aside(tracker, run, stands)
+    return stands
 
 
 def add(tracker: Tracker, training: Training, metrics: Mapping[str, float], series: str | None = None) -> str:

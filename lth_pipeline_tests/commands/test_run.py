@@ -12,16 +12,18 @@ import pytest
 from dagster import DagsterInstance
 
 from lth_pipeline.orchestration.instance import close_dead_runs
-from lth_pipeline_tests.commands.reading import results, store_versions
+from lth_pipeline_tests.commands.reading import results, store_versions, undisturbed_versions
 from lth_pipeline_tests.places import SMALL_CARD, Place
 
 #: long enough (some seconds a training) to be killed in the middle of one
-SLOW = SMALL_CARD.replace("iterations: 90, evaluate_every: 30", "iterations: 6000, evaluate_every: 500").replace(
+SLOW = SMALL_CARD.replace("iterations: 90, evaluate_every: 30", "iterations: 3000, evaluate_every: 500").replace(
     "replicates: 2", "replicates: 1"
 )
 
 
-def test_a_lottery_from_nothing_to_its_table_and_again(place):
+def test_a_lottery_from_nothing_to_its_table_and_again(tmp_path, tmp_path_factory):
+    place = Place(tmp_path)  # an empty folder, without any database
+    place.card("small", SMALL_CARD)
     done = place.lth("run", "small")
     for said in (
         "ticket−reinit",
@@ -37,25 +39,19 @@ def test_a_lottery_from_nothing_to_its_table_and_again(place):
     again = place.lth("run", "small")
     assert "nothing to train" in again.stdout
     assert store_versions(place) == versions
+    assert versions == undisturbed_versions(tmp_path_factory.mktemp("other"), SMALL_CARD, replicates=2, through=2)
 
 
-def test_two_homes_hold_the_same_versions(place, tmp_path_factory):
-    other = Place(tmp_path_factory.mktemp("other"))
-    other.card("small", SMALL_CARD)
-    for home in (place, other):
-        home.lth("run", "small", "--replicates", "1", "--through", "1")
-    assert store_versions(place) == store_versions(other)
+def test_only_what_is_asked_for_is_run(place):
+    place.lth("run", "small", "--replicates", "1", "--through", "1")
     assert {row["replicate"] for row in results(place, "small")} == {"1"}
     assert {row["round"] for row in results(place, "small")} == {"0", "1"}
 
 
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory) -> dict[str, str]:
-    """The versions of the slow card, run without a stop."""
-    home = Place(tmp_path_factory.mktemp("undisturbed"))
-    home.card("slow", SLOW)
-    home.lth("run", "slow", "--through", "1")
-    return store_versions(home)
+    """The versions of the slow card, made without a stop."""
+    return undisturbed_versions(tmp_path_factory.mktemp("undisturbed"), SLOW, replicates=1, through=1)
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
@@ -127,12 +123,16 @@ def test_runs_of_living_processes_are_left_alone(inside):
 
     with open_instance(find_home()) as instance:
         assert isinstance(instance, DagsterInstance)
-        alive = begun_run(instance, {PROCESS_TAG: process_mark()})
-        dead = begun_run(instance, {PROCESS_TAG: process_mark().rpartition(".")[0] + ".1"})  # another process's start
+        gone = "@" + process_mark().rpartition(".")[0] + ".1"  # another process's start
+        alive = begun_run(instance, {PROCESS_TAG: f"@{process_mark()}"})
+        dead = begun_run(instance, {PROCESS_TAG: gone})
         foreign = begun_run(instance, {})
+        again = begun_run(instance, {PROCESS_TAG: f"{dead}{gone}"})  # Dagster gives it the tags of what it repeats
         assert close_dead_runs(instance) == [dead]
-        states = {run_id: instance.get_run_by_id(run_id).status.value for run_id in (alive, dead, foreign)}
-        assert states == {alive: "STARTED", dead: "FAILURE", foreign: "STARTED"}
+        left = {alive: "STARTED", dead: "FAILURE", foreign: "STARTED", again: "STARTED"}
+        assert {run_id: instance.get_run_by_id(run_id).status.value for run_id in left} == left
+        instance.add_run_tags(again, {PROCESS_TAG: f"{again}{gone}"})
+        assert close_dead_runs(instance) == [again]
 
 
 def begun_run(instance, tags: dict[str, str]) -> str:

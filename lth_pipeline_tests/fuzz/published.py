@@ -8,7 +8,6 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
-from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +21,7 @@ from lth_pipeline.lottery.errors import DataError
 from lth_pipeline_tests.fuzz.damage import damaged, inside_and_outside, tagged
 from lth_pipeline_tests.fuzz.reader import Read, Reader, accepts
 from lth_pipeline_tests.lottery.idx_files import head
-from lth_pipeline_tests.lottery.published_files import COUNT, cifar_batch, mat, svhn_part
+from lth_pipeline_tests.lottery.published_files import COUNT, cifar_batch, double_in_bytes, mat, published_mat, svhn_part
 from lth_pipeline_tests.lottery.python2_pickles import CODES, dumps, name
 
 IDX = [head(6) + bytes(range(6)), head(2, 3, 4) + bytes(range(24)), head(2, 5) + bytes(10), head(1, 1, 1) + b"\1"]
@@ -80,19 +79,13 @@ def _pickles(folder: Path) -> Iterator[Read]:
         yield read
 
 
-def _uncompressed(images: np.ndarray, labels: np.ndarray) -> bytes:
-    from scipy.io import savemat
-
-    file = BytesIO()
-    savemat(file, {"X": images, "y": labels})
-    return file.getvalue()
-
-
 def _mat_inputs() -> st.SearchStrategy[bytes]:
     images, labels = svhn_part(2, 0)
     flat = images // 255 * 255  # compresses well: the headers make up more of the file
-    plain = [_uncompressed(flat, labels), _uncompressed(images[:, :, :, :1], labels[:1])]
-    return damaged(plain) | damaged([mat(images, labels), mat(flat, labels)]) | damaged(plain, 2).map(_recompressed)
+    one = mat(compressed=False, X=images[..., :1]) + double_in_bytes("y", labels[:1])
+    plain = [mat(compressed=False, X=flat, y=labels), one]
+    packed = [published_mat(images, labels), published_mat(flat, labels), mat(X=flat, y=labels)]
+    return damaged(plain) | damaged(packed) | damaged(plain, 2).map(_recompressed)
 
 
 def _recompressed(content: bytes) -> bytes:

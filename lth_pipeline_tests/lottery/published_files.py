@@ -2,6 +2,8 @@
 
 import hashlib
 import io
+import struct
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -37,17 +39,32 @@ def cifar_batch(number: int, **changes: object) -> dict:
     return {key.encode(): value for key, value in batch.items()}
 
 
-def mat(images: np.ndarray, labels: np.ndarray) -> bytes:
-    """SVHN's MATLAB file: X (32, 32, 3, N), y (N, 1)."""
+def mat(compressed: bool = True, **arrays: np.ndarray) -> bytes:
+    """A MATLAB file as scipy writes it: numbers of class double take 8 bytes each."""
     from scipy.io import savemat
 
     file = io.BytesIO()
-    savemat(file, {"X": images, "y": labels}, do_compression=True)
+    savemat(file, arrays, do_compression=compressed)
     return file.getvalue()
 
 
+def published_mat(images: np.ndarray, labels: np.ndarray) -> bytes:
+    """SVHN's file as published: X (32, 32, 3, N) of class uint8, y (N, 1) of class double in a byte each."""
+    y = zlib.compress(double_in_bytes("y", labels))
+    return mat(X=images) + struct.pack("<II", 15, len(y)) + y
+
+
+def double_in_bytes(name: str, numbers: np.ndarray) -> bytes:
+    """An array of MATLAB, (rows, columns) of whole numbers below 256: of class double, which MATLAB stores as uint8."""
+    head = struct.pack("<IIII", 6, 8, 6, 0) + struct.pack("<IIii", 5, 8, *numbers.shape)
+    head += struct.pack("<HH4s", 1, len(name), name.encode())
+    stored = numbers.astype(np.uint8).tobytes(order="F")
+    body = head + struct.pack("<II", 2, len(stored)) + stored + bytes(-len(stored) % 8)
+    return struct.pack("<II", 14, len(body)) + body
+
+
 def svhn_part(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    return pixels(32, 32, 3, count, seed=seed), (np.arange(count, dtype=np.uint8) % 10 + 1)[:, None]
+    return pixels(32, 32, 3, count, seed=seed), (np.arange(count) % 10 + 1.0)[:, None]
 
 
 def put(monkeypatch, sets: Path, name: str, file: str, content: bytes) -> Path:
@@ -73,7 +90,7 @@ def put_cifar100(monkeypatch, sets: Path) -> None:
 
 def put_svhn(monkeypatch, sets: Path) -> None:
     for seed, (file, count) in enumerate({"train_32x32.mat": 21, "test_32x32.mat": 12}.items()):
-        put(monkeypatch, sets, "svhn", file, mat(*svhn_part(count, seed)))
+        put(monkeypatch, sets, "svhn", file, published_mat(*svhn_part(count, seed)))
 
 
 def put_kmnist(monkeypatch, sets: Path) -> None:

@@ -84,6 +84,7 @@ def test_pruned_weights_are_exactly_zero_after_every_step_with_a_teacher(schedul
     mask, steps = half_mask(), []
 
     def on_step(iteration, live, state):
+        live = live()
         steps.append(iteration)
         for name, alive in mask.items():
             assert (live[name].detach()[~alive].view(torch.int32) == 0).all(), f"{name}, step {iteration}"

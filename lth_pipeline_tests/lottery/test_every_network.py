@@ -87,6 +87,7 @@ def test_the_invariants_hold(name, optimiser, rate):
     steps = []
 
     def on_step(iteration, live, state):
+        live = live()
         steps.append(iteration)
         for weight, alive in mask.items():
             pruned = live[weight].detach().masked_fill(alive, 0.0).view(torch.int32)

@@ -57,6 +57,7 @@ def test_stopping_at_k_gives_the_weights_that_the_whole_training_has_there(sched
     at_k = {}
 
     def on_step(iteration, live, state):
+        live = live()
         if iteration == k:
             at_k.update({name: tensor.detach().clone() for name, tensor in live.items()})
 

@@ -148,6 +148,7 @@ def test_what_a_step_shows_is_whole_and_the_pruned_are_zero_in_it(way):
     mask, seen = drawn(model, 0.1, 1), []
 
     def on_step(iteration, live, state):
+        live = live()
         assert {name: tensor.shape for name, tensor in live.items()} == {n: t.shape for n, t in weights.items()}
         assert all((live[name][~alive].view(torch.int32) == 0).all() for name, alive in mask.items())
         seen.append(digest(live))

@@ -1,5 +1,8 @@
 """What goes from a store and what stays: by what refers to it, whoever was killed, and when."""
 
+import hashlib
+import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,6 +18,7 @@ from lth_pipeline.recipes import Store, StoreError
 from lth_pipeline.recipes.garbage import Current, garbage, remove
 from lth_pipeline.recipes.inventory import Inventory, clearing, saving, take_inventory
 from lth_pipeline.recipes.recipe import Recipe
+from lth_pipeline.recipes.users import mark_use, other_users
 
 NOTHING = Current((), (), ())
 
@@ -68,7 +72,7 @@ def test_nothing_that_is_reached_goes_and_all_else_does(graph):
     records, recipes, versions, spared, only = graph
     objects = {record["version"]: Path(f"objects/{record['version']}") for record in records.values()}
     files = {**{id: Path(f"recipes/{id}.json") for id in records}, **objects}
-    found = Inventory(records, {}, objects, {}, [], [], [], dict.fromkeys(files.values(), 1))
+    found = Inventory(records, {}, objects, {}, [], [], [], {}, [], dict.fromkeys(files.values(), 1))
     ids = {id(record): name for name, record in records.items()}
     current = Current(recipes, versions, (), lambda record: "spared" if ids[id(record)] in spared else None)
     gone = {item.path for item in garbage(found, current, only).items}
@@ -125,12 +129,37 @@ def test_what_killed_processes_left_goes_and_what_living_ones_need_stays(store):
             ("damaged files", "x"),
             ("claims", "left"),
         }
-    unknown = going(store, Current([kept], (), None))
-    assert [name for kind, name in unknown if kind == "checkpoints"] == [kept]
+    found = garbage(take_inventory(store), Current([kept], (), ["b" * 40], half_done="may be another's"))
+    assert [item.path.stem for item in found.items if item.kind == "checkpoints"] == [kept]
+    assert {item.path.stem for item in found.kept["may be another's"]} == {"c" * 40, "together-2"}
     assert {kind for kind, _ in going(store, needs([kept]), only={"small"})} == set()  # these are nobody's
 
 
-@pytest.mark.parametrize("damage", ["not JSON", '{"record": {}, "sha256": ""}', "[]"])
+def test_a_training_whose_artifact_is_gone_is_not_done(store):
+    """It goes on from where it was, alone or beside others."""
+    lost, version = save(store, 1.0)
+    done, _ = save(store, 2.0)
+    store.object_path(version).unlink()
+    for name, of in ((lost, []), ("together-1", [lost, done]), (done, []), ("together-2", [done])):
+        store.save_checkpoint(name, {"weights": torch.zeros(2)}, {}, of)
+    assert going(store, needs([lost, done], next=[lost])) == [("checkpoints", done), ("checkpoints", "together-2")]
+
+
+def sealed(**record) -> str:
+    return json.dumps(
+        {"record": record, "sha256": hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()}
+    )
+
+
+DAMAGES = (
+    *("not JSON", '{"record": {}, "sha256": ""}', "[]", "[" * 100_000),
+    sealed(version="a", recipe={"inputs": {"mask": ["b"]}}),
+    sealed(version="a", recipe={"inputs": {}}, made_by={"dagster_run": []}),
+    sealed(version="a", recipe={"inputs": {}}, made_by=None),
+)
+
+
+@pytest.mark.parametrize("damage", DAMAGES, ids=range(len(DAMAGES)))
 def test_a_damaged_record_is_told_of_and_may_have_an_artifact(store, damage):
     broken, version = save(store, 1.0)
     store.record_path(broken).write_text(damage)
@@ -142,19 +171,84 @@ def test_a_damaged_record_is_told_of_and_may_have_an_artifact(store, damage):
     assert store.record_path(broken).read_text() == damage  # a look changes nothing
 
 
+def test_a_state_of_several_that_cannot_be_read_is_kept(store):
+    save(store, 1.0)
+    head = b"[" * 100_000
+    store.checkpoint_path("together-1").parent.mkdir()
+    store.checkpoint_path("together-1").write_bytes(len(head).to_bytes(8, "little") + head + b"  ")
+    assert "checkpoints" not in dict(going(store))
+
+
+def test_folders_that_lie_on_another_disk_are_followed(store, tmp_path):
+    kept, _ = save(store, 1.0)
+    old, gone = save(store, 2.0)
+    for name in ("recipes", "objects"):
+        shutil.move(store.folder / name, tmp_path / name)
+        (store.folder / name).symlink_to(tmp_path / name)
+    found = garbage(take_inventory(store), needs([kept])).items
+    assert [(item.kind, item.path.stem) for item in found] == [("records", old), ("artifacts", gone)]
+    remove(found)
+    assert len(list((tmp_path / "objects").rglob("*.safetensors"))) == 1
+
+    (tmp_path / "recipes").rename(tmp_path / "away")  # a disk that is not there: of nobody's record
+    found = garbage(take_inventory(store), needs([kept]))
+    assert not found.items and any("there is not one record" in note for note in found.notes)
+    (tmp_path / "away").rename(tmp_path / "recipes")
+    (below,) = (tmp_path / "recipes").iterdir()
+    shutil.move(below, tmp_path / "deeper")
+    below.symlink_to(tmp_path / "deeper")
+    with pytest.raises(StoreError, match="is a link"):
+        take_inventory(store)
+
+
+def test_a_store_that_other_projects_use_is_left_alone_and_says_so(store, tmp_path):
+    save(store, 1.0)
+    store.put({"mask": torch.tensor([9.0])})
+    store.save_checkpoint("a" * 40, {"weights": torch.zeros(2)}, {})
+    mine, other, moved = (tmp_path / name for name in ("mine", "other", "moved"))
+    for project in (mine, other, moved):
+        project.mkdir()
+        mark_use(store, project)
+    moved.rmdir()
+    found = take_inventory(store)
+    assert other_users(store, found, mine) == [str(other)] and other_users(store, found, other) == [str(mine)]
+    planned = garbage(found, Current((), (), (), shared="others use it"))
+    assert [item.path.read_text().split("\n")[1] for item in planned.items] == [str(moved)]
+    kinds = ["artifacts", "artifacts without a record", "checkpoints"]
+    assert sorted(item.kind for item in planned.kept["others use it"]) == kinds
+
+    (mark,) = (path for path, folder in found.users.items() if folder == str(other))
+    mark.write_text("far-away\n/not/here")  # which that machine alone can tell
+    assert other_users(store, take_inventory(store), mine) == ["/not/here on far-away"]
+    mark.write_bytes(b"\xff")
+    assert str(mark) in other_users(store, take_inventory(store), mine)[0]
+
+
+def test_a_project_that_begins_to_use_a_store_waits_for_who_clears_up(store, tmp_path):
+    marking = threading.Thread(target=mark_use, args=(store, tmp_path))
+    with clearing(store):
+        marking.start()
+        marking.join(0.2)
+        assert take_inventory(store).users == {}
+    marking.join(30)
+    assert list(take_inventory(store).users.values()) == [str(tmp_path)]
+
+
 def test_a_removal_that_is_stopped_anywhere_leaves_whole_records_and_is_gone_on_with(store):
+    kept, used = save(store, 9.0)
     _, version = save(store, 0.0)
     for number in range(1, 4):
         save(store, float(number), [version])
     for _ in range(8):
-        left = garbage(take_inventory(store), NOTHING).items
+        left = garbage(take_inventory(store), needs([kept])).items
         remove(left[:1])
         found = take_inventory(store)
         assert all(record["version"] in found.objects for record in found.records.values())
-    assert contents(store) == set()
+    assert contents(store) == {f"{kept}.json", f"{used}.safetensors"}
 
 
 def test_a_removal_that_is_killed_leaves_whole_records(store):
+    kept, used = save(store, 9.0)
     for number in range(4):
         save(store, float(number))
     program = f"""
@@ -168,14 +262,14 @@ def told(item):
     if len(done) == 2:
         os.kill(os.getpid(), signal.SIGKILL)
 with clearing(store):
-    remove(garbage(take_inventory(store), Current((), (), ())).items, told)
+    remove(garbage(take_inventory(store), Current([{kept!r}], (), ())).items, told)
 """
     assert subprocess.run([sys.executable, "-c", program]).returncode == -signal.SIGKILL
     found = take_inventory(store)
-    assert len(found.records) == 2 and len(found.objects) == 4
+    assert len(found.records) == 3 and len(found.objects) == 5
     with clearing(store):  # its lock went with it
-        remove(garbage(found, NOTHING).items)
-    assert contents(store) == set()
+        remove(garbage(found, needs([kept])).items)
+    assert contents(store) == {f"{kept}.json", f"{used}.safetensors"}
 
 
 def test_who_saves_waits_for_who_clears_up_and_the_other_way_round(store):

@@ -75,7 +75,29 @@ def test_the_cards_of_others_can_be_used_beside_it(tmp_path, small_machine):
     make_ready(cards, "mine", DataDirs(tmp_path, tmp_path), folders=[tmp_path])
 
 
-def test_the_limit_of_a_control_group_counts(tmp_path):
+def test_the_cards_whose_rounds_or_ticket_are_trained_with_it_are_checked_too(tmp_path, monkeypatch):
+    """A parent's batch and a source's network count where the run would train them, and not where it would not."""
+    monkeypatch.setattr(memory, "_largest_gpu", lambda: 0)
+    monkeypatch.setattr(memory, "machine_memory", lambda: 25_000)  # of 20,584 that such a card takes, or 32,872
+    large = {"training": {"batch_size": 64}}
+    cards = load(
+        tmp_path,
+        first=card(**large),
+        branch=card(branch_of={"experiment": "first", "round": 1}),
+        taker=card(ticket_from={"experiment": "branch", "round": 2}),
+        own=card(**large, branch_of={"experiment": "small", "round": 2}, seed=5),
+        small=card(),
+        before=card(ticket_from={"experiment": "own", "round": 1}),
+    )
+    for name, blamed in (("branch", "first"), ("taker", "first"), ("own", "own")):
+        with pytest.raises(CardError, match=rf"{blamed}\.yaml.*, line \d+: training\.batch_size = 64"):
+            make_ready(cards, name, DataDirs(tmp_path, tmp_path), folders=[tmp_path])
+    for name in ("small", "before"):  # round 1 of `own` is all `small`'s
+        make_ready(cards, name, DataDirs(tmp_path, tmp_path), folders=[tmp_path])
+
+
+def test_the_limit_of_a_control_group_counts(tmp_path, monkeypatch):
+    monkeypatch.setattr(memory, "_swap", lambda: 7)
     mounted, mine = tmp_path / "cgroup", tmp_path / "mine"
     (mounted / "one" / "two").mkdir(parents=True)
     mine.write_text("0::/one/two\n")
@@ -86,8 +108,19 @@ def test_the_limit_of_a_control_group_counts(tmp_path):
     assert memory._cgroup_limits(mounted, mine) == [2 * GB + 1000]
     (mounted / "memory" / "job").mkdir(parents=True)
     mine.write_text("5:cpu:/job\n4:memory:/job\n")
+    (mounted / "memory" / "job" / "memory.limit_in_bytes").write_text(f"{GB}\n")
+    assert memory._cgroup_limits(mounted, mine) == [GB + 7], "a kernel that does not count swap"
     (mounted / "memory" / "job" / "memory.memsw.limit_in_bytes").write_text(f"{3 * GB}\n")
     assert memory._cgroup_limits(mounted, mine) == [3 * GB]
+
+
+@pytest.mark.parametrize("line", [b"", b"garbage", b"0:", b"x:y", b"::", b"0::/\xff\xfe", b"9:\xff:/\xff", b"0::/../up"])
+def test_a_control_group_of_an_odd_name_or_line_is_passed_over(tmp_path, line):
+    (tmp_path / "mine").write_bytes(line + b"\n0::/one\n")
+    (tmp_path / "one").mkdir()
+    (tmp_path / "one" / "memory.max").write_bytes(b"100\n")
+    (tmp_path / "one" / "memory.swap.max").write_bytes(b"\xff\n0\n")
+    assert min(memory._cgroup_limits(tmp_path, tmp_path / "mine")) >= 100
 
 
 def test_this_machine_has_memory():

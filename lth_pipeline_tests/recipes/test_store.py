@@ -10,7 +10,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lth_pipeline.recipes import Store, StoreError
+from lth_pipeline.recipes import DamagedError, Store, StoreError
 from lth_pipeline.recipes.recipe import Recipe
 
 RECIPE = Recipe("ticket", {}, {"mask": "0" * 64, "weights": "1" * 64})
@@ -81,8 +81,9 @@ def test_a_flipped_bit_in_a_record_is_an_error_that_names_the_file(tmp_path_fact
     path.write_bytes(content)
     try:
         assert store.find(RECIPE.id) == record  # white space
-    except StoreError as error:
+    except DamagedError as error:
         assert str(path) in str(error)
+        assert not path.exists() and content in [aside.read_bytes() for aside in damaged(store)]
 
 
 @given(st.integers(min_value=0))

@@ -1,10 +1,12 @@
 """Trainings that run side by side: each finds its own artifact in the store, the same as alone up to rounding."""
 
+import threading
+
 import pytest
 import torch
 
 from lth_pipeline.lottery.errors import PruningError
-from lth_pipeline.recipes import Chain, Step, Workshop
+from lth_pipeline.recipes import Chain, Step, Store, Workshop
 from lth_pipeline.recipes import together as recipes_together
 from lth_pipeline.recipes.artifacts import rows_of, weights_of
 from lth_pipeline.recipes.lineage import owner
@@ -211,6 +213,70 @@ def test_a_stack_that_was_killed_while_it_was_kept_ends_with_the_same_bits(cards
     assert [len(members) for members in seen] == [3]
     assert not list((tmp_path / "killed" / "checkpoints").iterdir())
     assert not list((tmp_path / "killed" / "claims").iterdir())
+
+
+def left_half_done(folder, cards, monkeypatch, step: Step, together: int = 100) -> None:
+    """A stack of which a killed process has left a state."""
+    keep = Store.save_checkpoint
+
+    def killed(store, *what):
+        keep(store, *what)
+        raise Killed
+
+    workshop = workshop_in(folder, together=together)
+    workshop.recipe(Chain(cards, "ours", 0), step)  # what comes before it
+    workshop.checkpoint_seconds = 0.0
+    with monkeypatch.context() as patch:
+        patch.setattr(Store, "save_checkpoint", killed)
+        with pytest.raises(Killed):
+            workshop.make(Chain(cards, "ours", 0), step)
+
+
+def test_of_two_processes_that_go_on_with_a_stack_one_does_and_the_other_waits(cards, tmp_path, monkeypatch):
+    step = Step("trained", 0, "dense")
+    whole = workshop_in(tmp_path / "whole", together=100)
+    versions = [whole.make(Chain(cards, "ours", number), step).version for number in range(3)]
+    left_half_done(tmp_path / "s", cards, monkeypatch, step)
+    seen, found = trained_here(monkeypatch), {}
+
+    def go_on(number: int) -> None:
+        workshop = workshop_in(tmp_path / "s", together=100)
+        found[number] = workshop.make(Chain(cards, "ours", number), step).version
+
+    both = [threading.Thread(target=go_on, args=[number]) for number in (0, 2)]
+    for thread in both:
+        thread.start()
+    for thread in both:
+        thread.join()
+    assert found == {0: versions[0], 2: versions[2]}
+    assert [len(members) for members in seen] == [3]
+    assert not list((tmp_path / "s" / "checkpoints").iterdir()) and not list((tmp_path / "s" / "claims").iterdir())
+
+
+def test_going_on_with_a_stack_makes_nothing_for_those_that_are_not_in_it(tmp_path, monkeypatch):
+    cards = load(tmp_path / "cards", ours=card(arms=["ticket"], replicates=6))
+    left_half_done(tmp_path / "s", cards, monkeypatch, Step("trained", 1, "ticket"), together=2)
+    workshop, dense = workshop_in(tmp_path / "s", together=2), Step("trained", 0, "dense")
+    workshop.make(Chain(cards, "ours", 0), Step("trained", 1, "ticket"))
+    assert [number for number in range(6) if workshop.look_up(Chain(cards, "ours", number), dense)] == [0, 1]
+
+
+def test_what_is_damaged_of_a_stack_is_trained_with_the_same_others_again(cards, tmp_path):
+    """Alone it would come out with other bits, and all below it would have to be made anew."""
+    step, told = Step("trained", 1, "reinit"), []
+    workshop = workshop_in(tmp_path / "s", together=100)
+    versions = [workshop.make(Chain(cards, "ours", number), step).version for number in range(3)]
+    path = workshop.store.object_path(versions[1])
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+    again = workshop_in(tmp_path / "s", together=100)
+    again.on_trouble = told.append
+    chain = Chain(cards, "ours", 1)
+    assert again.mending(lambda: again.store.load(again.make(chain, step).version)).keys()
+    assert (
+        len(told) == 1 and [again.make(Chain(cards, "ours", number), step).version for number in range(3)] == versions
+    )
 
 
 @pytest.mark.parametrize("round, arm", [(0, "dense"), (1, "reinit")])

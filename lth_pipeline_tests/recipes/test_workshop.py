@@ -322,6 +322,6 @@ def test_of_two_processes_that_want_one_training_the_second_waits_and_finds_it(c
         waiting.start()
         waiting.join(0.5)
         assert waiting.is_alive() and trained == [] and waits == ["round 0 dense trained"]
-        workshop._compute(chain, step, recipe, fresh=False)
+        workshop._compute(chain, step, recipe, again=False)
     waiting.join(60)
     assert trained == [False]

@@ -9,12 +9,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lth_pipeline.servers import guard as guard_module
 from lth_pipeline.servers.guard import WRONG_PASSWORDS, guarded, unframed
 
 PAIR = b"ada:correct horse battery"
 LOGIN = frozenset([hashlib.sha256(PAIR).digest()])
 RIGHT = ("authorization", "Basic " + base64.b64encode(PAIR).decode())
 WRONG = ("authorization", "Basic " + base64.b64encode(b"ada:wrong horse battery").decode())
+
+
+def wrong(number: int) -> tuple[str, str]:
+    """Another wrong password for each number."""
+    return "authorization", "Basic " + base64.b64encode(b"ada:wrong horse battery %d" % number).decode()
+
+
 LOCAL = ("host", "127.0.0.1:3000")
 FAR = ("host", "gpu.lab:3000")
 
@@ -71,16 +79,39 @@ def test_a_server_without_refusals_of_websockets_closes_them():
 def test_after_many_wrong_passwords_a_client_waits_for_the_minute_to_end():
     now = [0.0]
     guard = guarded(app, LOGIN, clock=lambda: now[0])
-    for _ in range(WRONG_PASSWORDS):
-        assert ask(guard, FAR, WRONG)[0] == 401
+    for number in range(WRONG_PASSWORDS):
+        assert ask(guard, FAR, wrong(number))[0] == 401
     assert ask(guard, FAR, RIGHT)[0] == 429, "the right one would tell itself apart"
     assert ask(guard, FAR, RIGHT, client="10.0.0.10")[0] == 200, "others are not kept out"
     now[0] = 60.0
     assert ask(guard, FAR, RIGHT)[0] == 200
     for number in range(WRONG_PASSWORDS):  # one holder of IPv6 has 2^64 addresses
-        assert ask(guard, FAR, WRONG, client=f"2001:db8::{number:x}")[0] == 401
+        assert ask(guard, FAR, wrong(number), client=f"2001:db8::{number:x}")[0] == 401
     assert ask(guard, FAR, RIGHT, client="2001:db8::ffff:1")[0] == 429
     assert ask(guard, FAR, client="2001:db8::1")[0] == 401, "a browser that has not asked for the password yet may"
+
+
+def test_the_same_wrong_password_again_and_again_locks_nobody_out():
+    """A page left open, or a script, from before the password was changed, at the address of others who know it."""
+    guard = guarded(app, LOGIN, clock=lambda: 0.0)
+    for _ in range(3 * WRONG_PASSWORDS):
+        assert ask(guard, FAR, WRONG)[0] == 401
+    assert ask(guard, FAR, RIGHT)[0] == 200
+    for number in range(WRONG_PASSWORDS - 1):  # it is one of those that may be wrong
+        assert ask(guard, FAR, wrong(number))[0] == 401
+    assert ask(guard, FAR, wrong(WRONG_PASSWORDS))[0] == 429
+    two = guarded(app, LOGIN, clock=lambda: 0.0)
+    statuses = [ask(two, FAR, wrong(number), RIGHT)[0] for number in range(WRONG_PASSWORDS + 1)]
+    assert statuses == [401] * WRONG_PASSWORDS + [429], "two headers at once are no way around"
+
+
+def test_clients_beyond_those_that_are_told_apart_are_counted_as_one(monkeypatch):
+    monkeypatch.setattr(guard_module, "CLIENTS", 3)
+    guard = guarded(app, LOGIN, clock=lambda: 0.0)
+    for number in range(3 + WRONG_PASSWORDS):
+        assert ask(guard, FAR, wrong(number), client=f"10.0.0.{number}")[0] == 401
+    assert ask(guard, FAR, wrong(99), client="10.0.1.1")[0] == 429
+    assert ask(guard, FAR, wrong(99), client="10.0.0.2")[0] == 401, "known before, and counted for itself"
 
 
 @pytest.mark.parametrize("kind", ["http", "websocket"])

@@ -11,6 +11,7 @@ import time
 
 import pytest
 
+from lth_pipeline.servers.guard import WRONG_PASSWORDS
 from lth_pipeline_tests.places import PROJECT
 
 SERVER = """
@@ -45,6 +46,10 @@ def certificate(tmp_path):
     return tmp_path / "it.crt", tmp_path / "it.key"
 
 
+def _encoded(password: str) -> str:
+    return base64.b64encode(f"ada:{password}".encode()).decode()
+
+
 def test_a_server_speaks_tls_asks_for_the_password_and_ends_when_it_is_left(tmp_path, certificate):
     people = tmp_path / "people"
     people.write_text("ada:correct horse battery\n")
@@ -60,7 +65,7 @@ def test_a_server_speaks_tls_asks_for_the_password_and_ends_when_it_is_left(tmp_
         stderr=subprocess.PIPE,
     )
     trusted = ssl.create_default_context(cafile=certificate[0])
-    password = base64.b64encode(b"ada:correct horse battery").decode()
+    password = _encoded("correct horse battery")
 
     def status(**headers):
         connection = http.client.HTTPSConnection("localhost", port, context=trusted, timeout=30)
@@ -77,6 +82,10 @@ def test_a_server_speaks_tls_asks_for_the_password_and_ends_when_it_is_left(tmp_
             time.sleep(0.1)
     assert status(Authorization=f"Basic {password}") == 200
     assert status(Authorization=f"Basic {password}", Origin=f"http://localhost:{port}") == 403
+    told = [{"X-Forwarded-For": f"203.0.113.{number}"} for number in range(WRONG_PASSWORDS)]
+    for number, header in enumerate(told):  # of whoever they say they are, for anyone can write that
+        assert status(Authorization=f"Basic {_encoded(f'wrong password {number}')}", **header) == 401
+    assert status(Authorization=f"Basic {password}", **{"X-Forwarded-For": "198.51.100.1"}) == 429
     process.stdin.close()  # as the kernel does when `lth ui` is killed
     process.wait(60)
     with socket.socket() as probe:

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lth_pipeline.processes import process_mark
 from lth_pipeline.tracking.garbage import administrators_command, referred, removable, remove
 from lth_pipeline.tracking.tracker import TrackingError, open_tracker
 
@@ -66,10 +67,15 @@ def made(tmp_path_factory, furnished) -> Made:
     store.run("failed", "failed", state="FAILED")
     store.run("killed", "running", state="RUNNING", dagster_run="dead")
     store.run("training", "running", state="RUNNING", dagster_run="alive")
+    mark = process_mark()
+    store.run("of this process", "running", state="RUNNING", dagster_run="elsewhere", process=mark)
+    dead = f"{mark.rpartition('.')[0]}.1"  # its number, given to another since
+    store.run("of one that died", "running", state="RUNNING", dagster_run="alive", process=dead)
+    elsewhere = store.run("elsewhere", "superseded", dagster_run="elsewhere")
+    store.run("other", "superseded", experiment="other", note=elsewhere)
     store.run("the user's", None, note=store.run("noted", "superseded"))
     row = store.run("in a table", "superseded")
     store.run("table", "current", files={"results.csv": f"round,mlflow_run_id\n0,{row}\n"}, kind="results")
-    store.run("other", "superseded", experiment="other")
     store.run("wanted back", "superseded")
     client = store.tracker.client
     client.delete_run(store.ids["wanted back"])  # by a person
@@ -78,21 +84,24 @@ def made(tmp_path_factory, furnished) -> Made:
     return store
 
 
-OLD = {"old", "failed", "killed"}
+OLD = {"old", "failed", "killed", "of one that died", "elsewhere"}
 
 
 def test_what_a_run_that_stays_names_stays_with_it(made):
     assert removed(made, alive=["alive"]) == {*OLD, "other"}
     assert removed(made, alive=["alive", "dead"]) == {"old", "failed", "other"}
     assert removed(made, alive=["alive"], only={"small"}) == OLD
-    runs = removable(made.tracker, lambda run: True)
+    runs = removable(made.tracker, lambda run: True, ours=lambda run: run != "elsewhere")
+    assert made.names(runs.remove) == {"old", "failed", "of one that died", "other"}
+    assert made.names(runs.elsewhere) == {"elsewhere"} and runs.experiments() == {"small", "other"}
     assert runs.logged() == ({"a" * 40}, {"b" * 64})
     assert all("lth.kind" in run.tags for run in (*runs.kept, *runs.remove))
 
 
 def test_runs_of_experiments_without_a_card_go_only_where_that_was_asked_for(made):
     assert removed(made, alive=["alive"], cards={"other"}) >= {"new", "table", "old", "reused"}
-    assert not removed(made, cards={"other"}) & {"registered", "the user's", "noted", "wanted back"}
+    spared = {"registered", "the user's", "noted", "wanted back", "of this process"}
+    assert not removed(made, cards={"other"}) & spared
 
 
 def test_a_store_whose_artifacts_lie_elsewhere_is_left_alone(made, tmp_path):
@@ -127,7 +136,7 @@ def test_runs_and_files_are_gone_and_nothing_else_is(made):
 
     runs = removable(made.tracker, lambda run: run == "alive")
     assert made.names(runs.remove) == {*OLD, "other"} and runs.bystanders == ""  # what was begun is gone on with
-    assert remove(made.tracker, runs) == 300
+    assert remove(made.tracker, runs) == 500
     assert made.left() == whole - OLD - {"other"}
     for name in (*OLD, "other"):
         with pytest.raises((MlflowException, TrackingError), match="not found"):

@@ -28,7 +28,8 @@ def svhn(sets: Path) -> Raw:
 def _read(path: Path, md5: str) -> tuple[torch.Tensor, torch.Tensor]:
     """images uint8 (N, 3, 32, 32), labels int64 (N,), of one file: its bytes are checked, then read.
 
-    The file has X, uint8 (32, 32, 3, N), and y, (N, 1), from 1 to 10: the digit 0 is labelled 10.
+    The file has X, uint8 (32, 32, 3, N), and y, (N, 1), from 1 to 10: the digit 0 is labelled 10. y is of MATLAB's
+    class double in the published files, so its values are looked at, not their type.
     """
     content = verified(path, md5, "svhn")
     remedy = "`lth data get svhn` fetches it again"
@@ -38,11 +39,12 @@ def _read(path: Path, md5: str) -> tuple[torch.Tensor, torch.Tensor]:
     except (ValueError, KeyError, zlib.error) as error:
         why = f"no {error}" if isinstance(error, KeyError) else error
         raise DataError(f"{path}: not a MATLAB file with X and y ({why}); {remedy}") from error
-    if images.dtype != np.uint8 or images.ndim != 4 or images.shape[:3] != (32, 32, 3):
-        raise DataError(f"{path}: X is {images.dtype} {images.shape}, not uint8 (32, 32, 3, N); {remedy}")
+    if images.dtype != np.uint8 or images.ndim != 4 or images.shape[:3] != (32, 32, 3) or not images.size:
+        wanted = "uint8 (32, 32, 3, N) with N of at least 1"
+        raise DataError(f"{path}: X is {images.dtype} {images.shape}, not {wanted}; {remedy}")
     if labels.size != images.shape[3]:
         raise DataError(f"{path}: has {images.shape[3]:,} images (X) and {labels.size:,} labels (y); {remedy}")
-    if labels.dtype.kind not in "iu" or labels.min() < 1 or labels.max() > 10:
+    if not np.isin(labels, np.arange(1, 11)).all():
         raise DataError(f"{path}: its labels (y) are not whole numbers from 1 to 10; {remedy}")
     images = np.ascontiguousarray(images.transpose(3, 2, 0, 1))
     return torch.from_numpy(images), torch.from_numpy(labels.reshape(-1).astype(np.int64) % 10)

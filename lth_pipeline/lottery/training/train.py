@@ -68,7 +68,7 @@ def train(
     stop: int | None = None,
     resume: State | None = None,
     on_evaluation: Callable[[curve.Row, Callable[[], State]], None] | None = None,
-    on_step: Callable[[int, Tensors, Callable[[], State]], None] | None = None,
+    on_step: Callable[[int, Callable[[], Tensors], Callable[[], State]], None] | None = None,
     teacher: Teacher | None = None,
     follower: EarlyBird | None = None,
     way: str | None = None,
@@ -87,8 +87,8 @@ def train(
         resumed training needs no state of a generator.
     on_evaluation: called with each new row and a function that gives the state to resume from, to be called there
         and then.
-    on_step: called after every step, and its evaluation where there is one, with the number of iterations done, the
-        weights as they are and a function that gives the state to resume from, to be called there and then.
+    on_step: called after every step, and its evaluation where there is one, with the number of iterations done and
+        functions that give the weights as they are and the state to resume from, to be called there and then.
     teacher: of a distillation: it answers the very batch that the network learns, and the loss is `distilled`'s;
         what is recorded as train_loss is what is minimised, the other losses are those of the labels alone.
     follower: sees the weights at each evaluation. It changes no bit of the training, which goes on to its end even
@@ -176,7 +176,7 @@ def train(
                 record(iteration)
             if on_step:
                 told = perf_counter()
-                on_step(iteration, network.weights(), partial(state, iteration))
+                on_step(iteration, network.weights, partial(state, iteration))
                 started += perf_counter() - told
             if evaluated and curve.ended(rows, patience):
                 break

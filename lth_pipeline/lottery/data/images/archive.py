@@ -89,10 +89,10 @@ def _add(tree: Tree, member: tarfile.TarInfo, path: Path) -> None:
     if not (member.isdir() or member.isreg()) or member.issparse() or member.size < 0:
         kind = "a link" if member.issym() or member.islnk() else "neither a plain file nor a folder"
         raise DataError(f"{path}: {name}: {kind}; make the tar of plain files (tar --dereference --hard-dereference)")
+    if member.size > MAX_FILE_BYTES:  # hidden or not: to get past it may mean to unpack all of it
+        raise DataError(f"{path}: {name}: has {member.size:,} bytes; at most {MAX_FILE_BYTES:,} are read")
     if any(map(hidden, parts)):
         return
-    if member.size > MAX_FILE_BYTES:  # now: to get past it may mean to unpack all of it
-        raise DataError(f"{path}: {name}: has {member.size:,} bytes; at most {MAX_FILE_BYTES:,} are read")
     folders = parts if member.isdir() else parts[:-1]
     for part in folders:
         node = tree.setdefault(part, {})

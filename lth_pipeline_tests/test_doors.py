@@ -93,13 +93,13 @@ for name, function in PUT.items():
 write_mnist_like(sets / "MNIST" / "raw")
 write_mnist_like(sets / "FashionMNIST" / "raw", ".gz")
 put(sets / "pets", files(pets()))
-for suffix in (".tar", ".tar.gz", ".tar.bz2", ".tar.xz"):
+for suffix in (".tar", ".tar.xz"):  # all that is packed takes the way of the second
     pack(sets / f"pets{suffix}", files(pets()))
 seen.clear()
 for name, reader in READERS.items():
     assert len(reader(sets).train_labels)
 catalog.read("digits", sets)
-for suffix in ("", ".tar", ".tar.gz", ".tar.bz2", ".tar.xz"):
+for suffix in ("", ".tar", ".tar.xz"):
     for again in range(2):  # read, and from the cache
         images.arrays(images.read(images.Source("pets" + suffix), DataDirs(sets, folder / "cache")))
 cards = load(folder / "cards", mine=card(arms=["ticket", "reinit"]))

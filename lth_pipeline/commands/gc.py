@@ -48,13 +48,14 @@ class Plan:
     "--everything",
     is_flag=True,
     help="also what was made from Python, by runs that Dagster here does not know, and for experiments that have no "
-    "card any more, with their runs in MLflow",
+    "card any more, with their runs in MLflow; half-done trainings that no card would go on with; and what other "
+    "projects that use the store may need",
 )
 def gc(cards: tuple[str, ...], dry_run: bool, yes: bool, everything: bool) -> None:
     """Remove what nothing current refers to: old artifacts, and MLflow runs that newer ones replaced.
 
     With CARDs, experiments or sweeps, only what was made for them. Kept is all that a card would look up, what Dagster
-    and MLflow hold as current, and whatever those were made from.
+    and MLflow hold as current, and whatever those were made from; the store stays while other projects use it.
     """
     from lth_pipeline.commands.common import places
     from lth_pipeline.orchestration.instance import close_dead_runs, open_instance

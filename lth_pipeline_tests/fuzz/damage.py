@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import reduce
+from itertools import product
 from typing import Any
 
 from hypothesis import strategies as st
@@ -15,9 +16,6 @@ MOST_BYTES = 2**18  # what is made larger than this is cut
 
 #: (content, all seeds) -> content
 Change = Callable[[bytes, Sequence[bytes]], bytes]
-#: where in a file; taken modulo its length, half of them within its first bytes, where headers are
-places = st.integers(0, 200) | st.integers(0, 2**18)
-lengths = st.integers(1, 16) | st.integers(1, 2**12)
 
 
 def _at(place: int, content: bytes) -> int:
@@ -76,27 +74,44 @@ def _number(number: int, size: int, order: str) -> bytes:
     return (number % 2 ** (8 * size)).to_bytes(size, order)
 
 
-numbers = st.builds(
-    _number, st.sampled_from(NUMBERS), st.sampled_from((1, 2, 4, 8)), st.sampled_from(("little", "big"))
+PACKED = tuple(_number(*chosen) for chosen in product(NUMBERS, (1, 2, 4, 8), ("little", "big")))
+PIECES = (*NUMERALS * (len(PACKED) // len(NUMERALS)), *PACKED)  # as many of one as of the other
+
+
+def _length(number: int) -> int:
+    """1 to 16 as often as 1 to 4096."""
+    return 1 + number // 2 % (16 if number % 2 == 0 else 2**12)
+
+
+#: each of (place, number)
+KINDS: tuple[Callable[[int, int], Change], ...] = (
+    lambda place, number: flip(place, number % 8),
+    lambda place, number: write(place, PACKED[number % len(PACKED)]),
+    lambda place, number: write(place, number.to_bytes(4, "big")[number % 4 :]),
+    lambda place, number: insert(place, PIECES[number % len(PIECES)]),
+    lambda place, number: cut(place),
+    lambda place, number: drop(place, _length(number)),
+    lambda place, number: repeat(place, _length(number // 4), (2, 3, 64, 2)[number % 4]),
+    lambda place, number: splice(number % 16, place, number // 16),
+    lambda place, number: join(number % 16),
 )
-changes = st.one_of(
-    st.builds(flip, places, st.integers(0, 7)),
-    st.builds(write, places, numbers),
-    st.builds(write, places, st.binary(min_size=1, max_size=8)),
-    st.builds(insert, places, st.sampled_from(NUMERALS) | numbers),
-    st.builds(cut, places),
-    st.builds(drop, places, lengths),
-    st.builds(repeat, places, lengths, st.sampled_from((2, 3, 64))),
-    st.builds(splice, st.integers(0, 15), places, places),
-    st.builds(join, st.integers(0, 15)),
-)
+
+
+def _change(code: bytes) -> Change:
+    """Kind, place (half of them within a file's first bytes, where headers are; else modulo its length), number."""
+    place = int.from_bytes(code[1:4], "big")
+    return KINDS[code[0] % len(KINDS)](place if place % 2 else place // 2 % 200, int.from_bytes(code[4:], "big"))
+
+
+#: one choice each: to make many takes hypothesis longer than most readers take to read
+changes = st.binary(min_size=8, max_size=8).map(_change)
 
 
 def _damaged(seed: bytes, done: list[Change], seeds: Sequence[bytes]) -> bytes:
     return reduce(lambda content, change: change(content, seeds)[:MOST_BYTES], done, seed)
 
 
-def damaged(seeds: Sequence[bytes], most: int = 4) -> st.SearchStrategy[bytes]:
+def damaged(seeds: Sequence[bytes], most: int = 3) -> st.SearchStrategy[bytes]:
     """One of `seeds` after one to `most` changes; now and then as it is, or bytes that are nothing at all."""
     spoiled = st.builds(_damaged, st.sampled_from(seeds), st.lists(changes, min_size=1, max_size=most), st.just(seeds))
     return st.one_of(spoiled, spoiled, spoiled, spoiled, spoiled, spoiled, st.binary(max_size=64))
@@ -117,7 +132,7 @@ def damaged_texts(seeds: Sequence[str], words: Sequence[str]) -> st.SearchStrate
 
 
 def inside_and_outside(
-    plain: Sequence[bytes], pack: Callable[[bytes], bytes], most: int = 4
+    plain: Sequence[bytes], pack: Callable[[bytes], bytes], most: int = 3
 ) -> st.SearchStrategy[bytes]:
     """What is compressed: damaged and then packed, so that checksums fit; or packed and then damaged."""
     return damaged(plain, most).map(pack) | damaged([pack(content) for content in plain], most)

@@ -200,7 +200,7 @@ def _same(found: dict, right: dict) -> None:
 
 
 READERS = (
-    Reader("archives", 1_400, _archive_inputs, _archives),
-    Reader("images", 1_300, _picture_inputs, _images),
-    Reader("cache", 900, _cached_inputs, _cache),
+    Reader("archives", 1_000, _archive_inputs, _archives),
+    Reader("images", 1_500, _picture_inputs, _images),
+    Reader("cache", 500, _cached_inputs, _cache),
 )

@@ -21,7 +21,14 @@ from lth_pipeline.lottery.errors import DataError
 from lth_pipeline_tests.fuzz.damage import damaged, inside_and_outside, tagged
 from lth_pipeline_tests.fuzz.reader import Read, Reader, accepts
 from lth_pipeline_tests.lottery.idx_files import head
-from lth_pipeline_tests.lottery.published_files import COUNT, cifar_batch, double_in_bytes, mat, published_mat, svhn_part
+from lth_pipeline_tests.lottery.published_files import (
+    COUNT,
+    cifar_batch,
+    double_in_bytes,
+    mat,
+    published_mat,
+    svhn_part,
+)
 from lth_pipeline_tests.lottery.python2_pickles import CODES, dumps, name
 
 IDX = [head(6) + bytes(range(6)), head(2, 3, 4) + bytes(range(24)), head(2, 5) + bytes(10), head(1, 1, 1) + b"\1"]
@@ -114,7 +121,7 @@ def _mat(folder: Path) -> Iterator[Read]:
 
 
 READERS = (
-    Reader("idx", 1_700, _idx_inputs, _idx),
-    Reader("cifar", 1_600, _pickle_inputs, _pickles),
-    Reader("svhn", 1_200, _mat_inputs, _mat),
+    Reader("idx", 1_900, _idx_inputs, _idx),
+    Reader("cifar", 2_000, _pickle_inputs, _pickles),
+    Reader("svhn", 1_000, _mat_inputs, _mat),
 )

@@ -16,13 +16,18 @@ from hypothesis import strategies as st
 from safetensors.torch import save
 
 from lth_pipeline.recipes import Store, StoreError
+from lth_pipeline.recipes.garbage import Current, garbage
+from lth_pipeline.recipes.inventory import take_inventory
 from lth_pipeline.recipes.recipe import Recipe
+from lth_pipeline.recipes.store import name_together
 from lth_pipeline_tests.fuzz.damage import damaged, tagged
 from lth_pipeline_tests.fuzz.reader import Read, Reader, accepts
 from lth_pipeline_tests.recipes.making import same
 
 RECIPE = Recipe("ticket", {}, {"mask": "0" * 64, "weights": "1" * 64})
 TENSORS = {"fc1.weight": torch.arange(6.0).reshape(2, 3), "fc1.bias": torch.tensor([0.5, -0.0])}
+INSPECTED = ("record", "listed", "together")  # what `lth gc` looks into; the others it goes by their names
+TOGETHER = name_together([RECIPE.id])
 ROUTE = {"device": "cpu", "threads": 1}
 
 
@@ -30,10 +35,13 @@ def _filled(folder: Path) -> tuple[Store, dict, dict[str, Path]]:
     store = Store(folder / "store")
     record = store.save(RECIPE, TENSORS, facts={"accuracy": 0.9712}, route=ROUTE)
     store.save_checkpoint(RECIPE.id, TENSORS, ROUTE)
+    store.save_checkpoint(TOGETHER, TENSORS, ROUTE, [RECIPE.id])
     paths = {
         "artifact": store.object_path(record["version"]),
         "record": store.record_path(RECIPE.id),
         "checkpoint": store.checkpoint_path(RECIPE.id),
+        "together": store.checkpoint_path(TOGETHER),
+        "listed": store.record_path(RECIPE.id),
     }
     return store, record, paths
 
@@ -41,7 +49,18 @@ def _filled(folder: Path) -> tuple[Store, dict, dict[str, Path]]:
 def _announcing(shape: list[int], dtype: str = "F32", offsets: tuple[int, int] = (0, 0), size: int = 0) -> bytes:
     """A safetensors file of one tensor as it says."""
     head = json.dumps({"x": {"dtype": dtype, "shape": shape, "data_offsets": offsets}}).encode()
-    return struct.pack("<Q", len(head)) + head + bytes(size)
+    return _head(head) + bytes(size)
+
+
+def _sealed(record: object) -> bytes:
+    """Under a checksum that fits."""
+    seal = hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()
+    return json.dumps({"record": record, "sha256": seal}).encode()
+
+
+def _head(head: bytes) -> bytes:
+    """A safetensors file as far as its first tensor."""
+    return struct.pack("<Q", len(head)) + head
 
 
 def _inputs() -> st.SearchStrategy[tuple[str, bytes]]:
@@ -55,14 +74,24 @@ def _inputs() -> st.SearchStrategy[tuple[str, bytes]]:
     ]
     numbers = [2**63, -1, 10**400, 0.5, None, [], "", "../../x"]
     records = [json.dumps({"record": {"version": number}, "sha256": "0"}).encode() for number in numbers]
-    for record in ([], {}, {"version": 5}):  # under a checksum that fits
-        seal = hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()
-        records.append(json.dumps({"record": record, "sha256": seal}).encode())
+    records += [_sealed(record) for record in ([], {}, {"version": 5})]
+    inputs = [{}, {"mask": ["0"]}, {"mask": {}}, [], None]
+    makers = [{}, None, [], {"experiment": [], "dagster_run": {}}, {"experiment": {}, "replicate": "x", "step": 5}]
+    listed = [
+        _sealed({"version": "0", "recipe": {"inputs": read}, "made_by": maker}) for read in inputs for maker in makers
+    ]
     records.append(b"[" * 50_000)
     artifacts = damaged([whole["artifact"], *others, _announcing([0, 2**62])], 3)
     never = [_announcing([0, 2**62]), save({"weights/w": torch.zeros(2, dtype=torch.bfloat16)})]
     checkpoints = damaged([whole["checkpoint"], *others, *never], 3)
-    return tagged(artifact=artifacts, checkpoint=checkpoints, record=damaged([whole["record"], *records], 3))
+    together = damaged([whole["together"], _head(b"[" * 50_000), _head(b'{"__metadata__": {"of": 5}}')], 3)
+    return tagged(
+        artifact=artifacts,
+        checkpoint=checkpoints,
+        together=together,
+        record=damaged([whole["record"], *records], 3),
+        listed=damaged(listed, 1),
+    )
 
 
 @contextmanager
@@ -75,10 +104,15 @@ def _store(folder: Path) -> Iterator[Read]:
         kind, content = given
         paths[kind].write_bytes(content)
         try:
+            listed = kind in INSPECTED and _is_listed(store, paths[kind])
+            if kind == "listed":
+                return listed
             if kind == "artifact":
                 return accepts(lambda: _exactly(store.load(version)), StoreError, paths[kind])
             if kind == "record":
                 return accepts(lambda: _is(store.find(RECIPE.id), record), StoreError, paths[kind])
+            if kind == "together":
+                return bool(store.trained_together(RECIPE.id))
             found = store.load_checkpoint(RECIPE.id, ROUTE)
             assert found is None or same(found, TENSORS)  # as good as none: the training starts over
             return found is not None
@@ -89,6 +123,17 @@ def _store(folder: Path) -> Iterator[Read]:
     yield read
 
 
+def _is_listed(store: Store, path: Path) -> bool:
+    """Whether the record can be used by `lth gc`, which goes through a store whatever lies there: what it cannot use it
+    names and keeps."""
+    found = take_inventory(store)
+    planned = garbage(found, Current((), (), ()))
+    assert (RECIPE.id in found.records) != (RECIPE.id in found.damaged)
+    if RECIPE.id in found.damaged:
+        assert path not in {item.path for item in planned.items} and any(str(path) in note for note in planned.notes)
+    return RECIPE.id in found.records
+
+
 def _exactly(found: dict[str, torch.Tensor]) -> None:
     assert same(found, TENSORS) and {t.dtype for t in found.values()} == {torch.float32}
 
@@ -97,4 +142,4 @@ def _is(found: object, right: object) -> None:
     assert found == right
 
 
-READERS = (Reader("store", 1_500, _inputs, _store),)
+READERS = (Reader("store", 1_600, _inputs, _store),)

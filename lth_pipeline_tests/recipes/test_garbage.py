@@ -194,7 +194,7 @@ def test_folders_that_lie_on_another_disk_are_followed(store, tmp_path):
     found = garbage(take_inventory(store), needs([kept]))
     assert not found.items and any("there is not one record" in note for note in found.notes)
     (tmp_path / "away").rename(tmp_path / "recipes")
-    (below,) = (tmp_path / "recipes").iterdir()
+    below = store.record_path(kept).resolve().parent
     shutil.move(below, tmp_path / "deeper")
     below.symlink_to(tmp_path / "deeper")
     with pytest.raises(StoreError, match="is a link"):

@@ -114,7 +114,9 @@ def test_the_limit_of_a_control_group_counts(tmp_path, monkeypatch):
     assert memory._cgroup_limits(mounted, mine) == [3 * GB]
 
 
-@pytest.mark.parametrize("line", [b"", b"garbage", b"0:", b"x:y", b"::", b"0::/\xff\xfe", b"9:\xff:/\xff", b"0::/../up"])
+@pytest.mark.parametrize(
+    "line", [b"", b"garbage", b"0:", b"x:y", b"::", b"0::/\xff\xfe", b"9:\xff:/\xff", b"0::/../up"]
+)
 def test_a_control_group_of_an_odd_name_or_line_is_passed_over(tmp_path, line):
     (tmp_path / "mine").write_bytes(line + b"\n0::/one\n")
     (tmp_path / "one").mkdir()

@@ -188,7 +188,7 @@ def test_a_member_that_is_too_large_is_refused_before_it_is_unpacked(dirs, monke
     monkeypatch.setattr(archive, "MAX_FILE_BYTES", 10)
     pack(dirs.sets / "x.tar", GOOD)
     assert "a/1.png: has" in refused(dirs) and "at most 10 are read" in refused(dirs)
-    for number, name in enumerate((".hidden", "a/Thumbs.db", ".git/a/1.png")):  # to pass over it means to unpack it, too
+    for number, name in enumerate((".hidden", "a/Thumbs.db", ".git/a/1.png")):  # to pass over means to unpack
         pack(dirs.sets / f"hidden{number}.tar.bz2", {name: bytes(11)})
         assert f"{name}: has 11 bytes; at most 10 are read" in refused(dirs, f"hidden{number}.tar.bz2")
 

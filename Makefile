@@ -12,7 +12,7 @@ run: $(VENV)/.installed
 	@$(LTH) run digits
 
 test: $(VENV)/.installed-dev
-	@$(VENV)/bin/python -m pytest -n 2 --dist loadfile
+	@$(VENV)/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 ui: $(VENV)/.installed
 	@$(LTH) ui

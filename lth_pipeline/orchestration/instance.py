@@ -10,7 +10,7 @@ from pathlib import Path
 
 from dagster import DagsterInstance, DagsterRunStatus, RunsFilter
 
-from lth_pipeline.files import ensure_writable
+from lth_pipeline.files import claimed, ensure_writable
 from lth_pipeline.home import Home
 from lth_pipeline.orchestration.rounds import POOL
 from lth_pipeline.processes import PROCESS_TAG, is_dead
@@ -33,10 +33,15 @@ def open_instance(home: Home) -> Iterator[DagsterInstance]:
     """The instance, with a limit on the device's pool (one run a core, or a GPU) where none is set yet."""
     prepare(home)
     with DagsterInstance.from_config(str(home.dagster)) as instance:
-        limited = {limit.name for limit in instance.event_log_storage.get_pool_limits()}
-        if POOL not in limited:
-            instance.event_log_storage.set_concurrency_slots(POOL, devices())
+        if not _has_limit(instance):
+            with claimed(home.dagster / ".limiting", wait=True):  # of two that begin at once the second cannot set it
+                if not _has_limit(instance):
+                    instance.event_log_storage.set_concurrency_slots(POOL, devices())
         yield instance
+
+
+def _has_limit(instance: DagsterInstance) -> bool:
+    return POOL in {limit.name for limit in instance.event_log_storage.get_pool_limits()}
 
 
 def devices() -> int:

@@ -11,7 +11,7 @@ from lth_pipeline_tests.places import Place
 
 def results(place: Place, card: str) -> list[dict[str, str]]:
     """The rows of `lth results CARD --format csv`."""
-    return list(csv.DictReader(io.StringIO(place.lth("results", card, "--format", "csv").stdout)))
+    return list(csv.DictReader(io.StringIO(place.here("results", card, "--format", "csv").stdout)))
 
 
 def undisturbed_versions(folder: Path, card: str, replicates: int, through: int) -> dict[str, str]:

@@ -55,10 +55,10 @@ def test_the_columns_of_results_are_the_contract(inside):
     ]
     assert all(len(row["mlflow_run_id"]) == 32 for row in rows)
     assert float(rows[0]["density"]) == 1.0 and int(rows[0]["weights"]) == 64 * 24 + 24 * 12 + 120
-    as_json = json.loads(inside.lth("results", "small", "--format", "json").stdout)
+    as_json = json.loads(inside.here("results", "small", "--format", "json").stdout)
     assert [list(row) for row in as_json] == [CONTRACT] * 5
     assert as_json[3]["test_accuracy_at_end"] == pytest.approx(float(rows[3]["test_accuracy_at_end"]))
-    assert "winning ticket ends" in inside.lth("results", "small").stdout
+    assert "winning ticket ends" in inside.here("results", "small").stdout
     assert "results.csv" in " ".join(path.name for path in (inside.folder / "reports" / "small").iterdir())
 
 
@@ -139,7 +139,7 @@ def test_a_damaged_record_is_told_and_its_training_made_again(inside):
     )
     record = path.read_text()
     path.write_text(record.replace('"version": "', '"version": "0'))
-    told = inside.lth("status", "small")
+    told = inside.here("status", "small")
     assert f"{path}: was damaged" in told.stderr and "put aside" in told.stderr and "Traceback" not in told.stderr
     again = inside.lth("run", "small")
     assert "1 replicate(s), 1 trainings" in again.stderr

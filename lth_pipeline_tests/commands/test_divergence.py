@@ -19,8 +19,8 @@ def test_a_dense_network_that_diverges_leaves_out_what_lies_below(place):
     assert "Diverged, left out of means: dense of round 0 in replicate 0." in first.stdout.replace("\n", " ")
     (row,) = results(place, "wild")
     assert (row["round"], row["arm"], row["diverged_at"]) == ("0", "dense", "30")
-    assert "up to date" in place.lth("run", "wild").stdout  # there is nothing to try again
-    line = next(line for line in place.lth("status", "wild").stdout.splitlines() if line.split()[:2] == ["wild", "0"])
+    assert "up to date" in place.here("run", "wild").stdout  # there is nothing to try again
+    line = next(line for line in place.here("status", "wild").stdout.splitlines() if line.split()[:2] == ["wild", "0"])
     assert line.split()[2:7] == ["0", "3", "0", "0", "8"]  # deepest round, fresh, stale, missing, left out
     assert "every training diverged" in (place.folder / "reports" / "wild" / "report.html").read_text()
     _look_at_the_records(place)

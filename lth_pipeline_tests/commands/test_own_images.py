@@ -58,7 +58,7 @@ def test_a_folder_its_archive_and_a_stream_of_it_are_one_experiment(place, data,
     assert "three colours" in first.stdout
     rows = results(place, "folder")
     assert sorted((row["round"], row["arm"]) for row in rows) == [("0", "dense"), ("1", "reinit"), ("1", "ticket")]
-    assert "up to date" in place.lth("run", "folder").stdout
+    assert "up to date" in place.here("run", "folder").stdout
     _look_at_the_runs(place)
 
     with tarfile.open(data / "colours.tar.gz", "w:gz") as archive:

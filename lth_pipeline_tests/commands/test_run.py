@@ -36,7 +36,7 @@ def test_a_lottery_from_nothing_to_its_table_and_again(tmp_path, tmp_path_factor
         assert said in done.stdout
     assert (place.folder / "reports" / "small" / "report.html").is_file()
     versions = store_versions(place)
-    again = place.lth("run", "small")
+    again = place.here("run", "small")
     assert "nothing to train" in again.stdout
     assert store_versions(place) == versions
     assert versions == undisturbed_versions(tmp_path_factory.mktemp("other"), SMALL_CARD, replicates=2, through=2)

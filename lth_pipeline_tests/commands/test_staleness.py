@@ -153,7 +153,7 @@ def test_run_leaves_nothing_stale_however_deep_or_far(inside):
         "small", SMALL_CARD.replace("iterations: 90", "iterations: 120").replace("replicates: 2", "replicates: 1")
     )
     inside.lth("run", "small")
-    assert inside.lth("status", "--stale").stdout.strip() == "Nothing is stale."
+    assert inside.here("status", "--stale").stdout.strip() == "Nothing is stale."
 
 
 def test_a_round_asked_for_alone_brings_what_it_needs_in_sight(place):

@@ -64,12 +64,12 @@ def test_the_source_is_run_as_far_as_needed_and_both_say_so(done):
     assert run.data.tags["lth.ticket_from_run"] in run.data.tags["mlflow.note.content"]
     report = (done.folder / "reports" / "taker" / "report.html").read_text()
     assert "Round 1 is the ticket of source, round 2" in report and "fresh and whole: fc1" in report
-    assert "the ticket of source, round 2" in done.lth("show", "taker").stdout.replace("\n", " ")
+    assert "the ticket of source, round 2" in done.here("show", "taker").stdout.replace("\n", " ")
     a_changed_source_makes_what_took_its_ticket_stale(done)
 
 
 def a_changed_source_makes_what_took_its_ticket_stale(done):
     done.card("source", SOURCE.replace("2e-3", "3e-3"))
     done.card("taker", TAKER + "training: {learning_rate: 2e-3}\n")  # only the source's changes
-    stale = done.lth("status", "taker", "--stale").stdout
+    stale = done.here("status", "taker", "--stale").stdout
     assert "r01_mask" in stale and "r00_trained" not in stale

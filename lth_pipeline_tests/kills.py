@@ -22,7 +22,7 @@ from lth_pipeline_tests.commands.reading import store_versions
 from lth_pipeline_tests.places import SMALL_CARD, Place
 
 #: trainings of a second or less, and about as much between them
-CARD = SMALL_CARD.replace("iterations: 90, evaluate_every: 30", "iterations: 600, evaluate_every: 280").replace(
+CARD = SMALL_CARD.replace("iterations: 90, evaluate_every: 30", "iterations: 450, evaluate_every: 200").replace(
     "replicates: 2", "replicates: 1"
 )
 NAME, ROUNDS = "killed", 2
@@ -186,7 +186,7 @@ def _check_mlflow() -> None:
     for run in _of("round", current):
         assert run.info.status == "FINISHED"
         iterations = [point.step for point in tracker.client.get_metric_history(run.info.run_id, "test_accuracy")]
-        assert iterations == [0, 280, 560, 600], (run.info.run_name, iterations)
+        assert iterations == [0, 200, 400, 450], (run.info.run_name, iterations)
     assert sorted(run.data.tags["lth.arm"] for run in _of("series", current)) == ["reinit", "ticket"]
     for run in _of("series", current):
         points = tracker.client.get_metric_history(run.info.run_id, "by_round/test_accuracy_at_end")

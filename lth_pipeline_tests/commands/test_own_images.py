@@ -51,7 +51,7 @@ def versions(place: Place, name: str) -> dict[tuple, str]:
     return {(row["round"], row["arm"]): row["data_version"] for row in rows}
 
 
-def test_a_folder_its_archive_and_a_stream_of_it_are_one_experiment(place, data, tmp_path_factory):
+def test_a_folder_its_archive_and_a_stream_of_it_are_one_experiment(place, data, furnished, tmp_path_factory):
     place.card("folder", CARD.format(path="colours"))
     first = place.lth("run", "folder")
     assert "reading three colours: 78 images, once" in first.stderr
@@ -69,7 +69,7 @@ def test_a_folder_its_archive_and_a_stream_of_it_are_one_experiment(place, data,
     assert versions(place, "archive") == versions(place, "folder")
     assert len(list(place.store.rglob("*.safetensors"))) == trained  # nothing was trained twice
 
-    streamed = Place(tmp_path_factory.mktemp("streamed"))
+    streamed = furnished(tmp_path_factory.mktemp("streamed"))
     streamed.card("folder", CARD.format(path="colours"))
     streamed.lth("run", "folder", LTH_MEMORY_GB="0")
     assert versions(streamed, "folder") == versions(place, "folder") and len(versions(place, "folder")) == 3

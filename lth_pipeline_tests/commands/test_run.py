@@ -16,7 +16,7 @@ from lth_pipeline_tests.commands.reading import results, store_versions, undistu
 from lth_pipeline_tests.places import SMALL_CARD, Place
 
 #: long enough (some seconds a training) to be killed in the middle of one
-SLOW = SMALL_CARD.replace("iterations: 90, evaluate_every: 30", "iterations: 3000, evaluate_every: 500").replace(
+SLOW = SMALL_CARD.replace("iterations: 90, evaluate_every: 30", "iterations: 2500, evaluate_every: 500").replace(
     "replicates: 2", "replicates: 1"
 )
 

@@ -19,7 +19,7 @@ from lth_pipeline_tests.commands.reading import store_versions, undisturbed_vers
 from lth_pipeline_tests.orchestration.running import gather, materialise, opened
 from lth_pipeline_tests.places import SMALL_CARD, Place
 
-SLOW_CARD = SMALL_CARD.replace("iterations: 90, evaluate_every: 30", "iterations: 2500, evaluate_every: 500")
+SLOW_CARD = SMALL_CARD.replace("iterations: 90, evaluate_every: 30", "iterations: 2000, evaluate_every: 500")
 BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 LAUNCH = """
 mutation($p: ExecutionParams!) {

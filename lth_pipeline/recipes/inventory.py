@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 import socket
 from collections.abc import Iterator, Mapping
@@ -13,7 +11,7 @@ from pathlib import Path
 
 from lth_pipeline.files import is_claimed, locked
 from lth_pipeline.recipes.errors import StoreError
-from lth_pipeline.recipes.store import DAMAGE, Record, Store
+from lth_pipeline.recipes.store import DAMAGE, Record, Store, read_record
 
 LOCK = ".lock"
 DAMAGED = "damaged"  # folder of files that were put aside
@@ -124,11 +122,7 @@ def _files(folder: Path) -> dict[Path, int]:
 def _read(path: Path) -> Record | str | None:
     """The record; in words what is wrong with it; None where it is gone by now."""
     try:
-        sealed = json.loads(path.read_text())
-        record = sealed["record"]
-        seal = hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()
-        if sealed["sha256"] != seal:
-            return f"{path}: is damaged (its checksum does not fit)"
+        record = read_record(path)
         if fault := _fault(record):
             return f"{path}: is damaged ({fault})"
     except FileNotFoundError:
@@ -143,8 +137,6 @@ def _read(path: Path) -> Record | str | None:
 def _fault(record: Record) -> str:
     """What a record lacks of what is asked of it here, in words; raises one of DAMAGE of what is no record."""
     inputs, made_by = record["recipe"]["inputs"], record.get("made_by", {})
-    if not isinstance(record["version"], str):
-        return "it names no artifact"
     if not isinstance(inputs, dict) or not all(isinstance(version, str) for version in inputs.values()):
         return "it does not name what its artifact was made from"
     if not isinstance(made_by, dict) or not isinstance(made_by.get("dagster_run"), str | None):

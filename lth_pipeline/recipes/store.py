@@ -62,13 +62,13 @@ class Store:
         """The record of what the recipe made, whether its artifact is there or not."""
         path = self.record_path(recipe_id)
         try:
-            return _record(path)
+            return read_record(path)
         except FileNotFoundError:
             return None
         except OSError as error:
             raise StoreError(f"{path}: cannot be read ({error.strerror})") from error
         except DAMAGE as error:
-            raise self._put_aside(path, str(error), _record) from error
+            raise self._put_aside(path, str(error), read_record) from error
 
     def save(self, recipe: Recipe, tensors: Mapping[str, torch.Tensor], **notes: Any) -> Record:
         """Keep what `recipe` made, with `notes` (facts, route, made_by, …). Gives the record."""
@@ -208,8 +208,8 @@ def _write(path: Path, content: bytes) -> None:
         ) from error
 
 
-def _record(path: Path) -> Record:
-    """Raises OSError, and one of DAMAGE of what is no record."""
+def read_record(path: Path) -> Record:
+    """The record in a file, verified. Raises OSError, and one of DAMAGE of what is no record."""
     sealed = json.loads(path.read_bytes())
     record = sealed["record"]
     if sealed["sha256"] != _seal(record):

@@ -15,7 +15,7 @@ from lth_pipeline.tracking.runs import Training, log_files, supersede
 from lth_pipeline.tracking.tracker import Tracker
 
 FLUSH_SECONDS = 2.0
-PART = 20  # of the time goes into sending, at most
+PART = 20  # sending takes at most a twentieth of the time of a training
 LONGEST_PAUSE = 60.0  # between two attempts to reach a store that is away, while a training goes on
 BATCH = 1000  # points a log_batch takes
 #: of a learning curve's row; iteration is the step

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -59,3 +60,15 @@ def test_a_store_that_cannot_be_written_to_says_so(tmp_path):
     (tmp_path / "claims").write_text("a file where a folder should be")
     with pytest.raises(StoreError, match=r"claims/abc: cannot be written"), Store(tmp_path).claimed("abc", wait=False):
         pass
+
+
+def test_a_disk_that_turns_read_only_under_a_claim_does_not_hide_what_went_wrong(tmp_path, monkeypatch):
+    def refuse(path, missing_ok=False):
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    with pytest.raises(StoreError, match="the remedy"), claimed(tmp_path / "a", wait=False):
+        monkeypatch.setattr(Path, "unlink", refuse)
+        raise StoreError("the remedy")
+    monkeypatch.undo()
+    with claimed(tmp_path / "a", wait=False) as mine:
+        assert mine

@@ -160,6 +160,14 @@ def test_only_a_process_of_this_machine_can_be_told_to_be_dead():
     assert not is_dead("another-host.1.1") and not is_dead("") and not is_dead("..")
 
 
+def test_a_process_in_another_container_may_live_and_one_from_before_a_restart_cannot():
+    place, number, started = process_mark().rsplit(".", 2)
+    host, machine, boot, namespace = place.split("/")
+    assert not is_dead(f"{host}/{machine}/{boot}/{namespace}0.{number}.1")
+    assert not is_dead(f"{host}/{machine}0/{boot}/{namespace}.{number}.1")
+    assert is_dead(f"{host}/{machine}/another/{namespace}.{number}.{started}") == bool(boot)
+
+
 def test_the_rounds_that_a_killed_process_left_off_a_series_are_put_there(tracker, monkeypatch):
     for round in range(3):
         log(tracker, "holes", round, f"v{round}", 0.5 + round / 10)

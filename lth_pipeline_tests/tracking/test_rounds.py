@@ -1,8 +1,10 @@
 """The run of one training, and the point it puts on its series."""
 
 import pytest
+from mlflow.exceptions import MlflowException
 
 from lth_pipeline.tracking import runs, series
+from lth_pipeline.tracking.patience import Away
 from lth_pipeline.tracking.rounds import CURVE_METRICS, SUMMARY_METRICS, Logger
 from lth_pipeline.tracking.runs import Training
 from lth_pipeline.tracking.tracker import open_tracker
@@ -57,3 +59,22 @@ def test_the_point_of_a_training_goes_on_the_series_that_stands_when_it_ends(tra
     new = series.series_of(tracker, training("meanwhile", 1))
     assert new != old
     assert points(tracker, new) == {0: 0.9, 1: 0.7} and points(tracker, old) == {0: 0.5}
+
+
+@pytest.mark.parametrize(
+    "error", [Away("away"), MlflowException("403: the token has expired")], ids=["away", "refused"]
+)
+@pytest.mark.parametrize("times", [1, 5000])
+def test_what_cannot_be_sent_ends_no_training_however_long_it_lasts(tracker, monkeypatch, error, times):
+    def refuse(logger):
+        raise error
+
+    told = []
+    monkeypatch.setattr(tracker.patience, "on_trouble", told.append)
+    monkeypatch.setattr(Logger, "flush", refuse)
+    logger = Logger(tracker, training("refused", 0), {})
+    logger._failed = times - 1
+    for row in rows():
+        logger.row(row)
+    assert len(logger._rows) == 3 and logger._failed == times  # kept, and not asked again at once
+    assert len(told) == (times == 1) and all(str(error) in said for said in told)

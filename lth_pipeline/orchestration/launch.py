@@ -143,6 +143,7 @@ def _work(connection: Connection, task: Task, environment: dict[str, str]) -> No
     _print_to(task.log)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     from dagster import DagsterInstance
+    from dagster._core.storage.tags import MAX_RETRIES_TAG
 
     from lth_pipeline.orchestration import progress
     from lth_pipeline.orchestration.event_log import kept_open
@@ -161,7 +162,7 @@ def _work(connection: Connection, task: Task, environment: dict[str, str]) -> No
     # it does so within a few rounds, and quickly: else what figures leave behind adds up to 2 MB a round.
     gc.freeze()
     # begun again by the next `lth run`, not by Dagster's daemon
-    tags = {**task.tags, PROCESS_TAG: f"@{process_mark()}", "dagster/max_retries": "0"}
+    tags = {**task.tags, PROCESS_TAG: f"@{process_mark()}", MAX_RETRIES_TAG: "0"}
     try:
         with DagsterInstance.from_config(str(task.instance)) as instance, kept_open(instance):
             run_id, success, errors = execute(

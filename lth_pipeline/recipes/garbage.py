@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -10,13 +9,12 @@ from pathlib import Path
 
 from lth_pipeline.recipes.errors import StoreError
 from lth_pipeline.recipes.inventory import Inventory
-from lth_pipeline.recipes.store import Record
+from lth_pipeline.recipes.store import TOGETHER, Record, members_of
 
 #: in the order in which they are removed: an artifact never goes before the record that names it
 RECORDS, ARTIFACTS, ORPHANS = "records", "artifacts", "artifacts without a record"
 CHECKPOINTS, UNFINISHED, CLAIMS, DAMAGED = "checkpoints", "unfinished files", "claims", "damaged files"
 MARKS = "marks of projects that are gone"
-TOGETHER = "together-"  # of a checkpoint of several trainings; `of` in its metadata says which
 
 
 @dataclass(frozen=True)
@@ -185,7 +183,7 @@ def _why_orphans_stay(found: Inventory) -> str:
 def _useless(found: Inventory, current: Current) -> Iterator[tuple[Path, str]]:
     """(checkpoint, empty) of trainings that are done, or that no card would begin now; (checkpoint, why it is kept)."""
     for name, path in found.checkpoints.items():
-        ids = _members(path) if name.startswith(TOGETHER) else [name]
+        ids = members_of(path) if name.startswith(TOGETHER) else [name]
         unfinished = [recipe_id for recipe_id in ids if not _is_done(found, recipe_id)]
         if current.shared:
             yield path, current.shared
@@ -201,17 +199,6 @@ def _is_done(found: Inventory, recipe_id: str) -> bool:
     """Whether a recipe's record is there, and what it made."""
     record = found.records.get(recipe_id)
     return record is not None and record["version"] in found.objects
-
-
-def _members(path: Path) -> list[str]:
-    """The recipe ids that a checkpoint of several trainings is of, from its head; none where it cannot be read."""
-    try:
-        with path.open("rb") as file:
-            length = int.from_bytes(file.read(8), "little")
-            head = json.loads(file.read(length)) if length < path.stat().st_size else {}
-            return head.get("__metadata__", {}).get("of", "").split()
-    except (OSError, ValueError, AttributeError, RecursionError):
-        return []
 
 
 def _item(found: Inventory, kind: str, path: Path, experiment: str = "") -> Item:

@@ -34,10 +34,13 @@ Record = dict[str, Any]
 DAMAGE = (ValueError, KeyError, TypeError, RecursionError)  # what reading a damaged file ends in
 
 
+TOGETHER = "together-"  # what the names of states of several trainings begin with
+
+
 def name_together(recipe_ids: Iterable[str]) -> str:
     """What the state of trainings that run together is kept under: one file, so that it is of one iteration whenever
     its process is killed."""
-    return "together-" + hashlib.sha256("\n".join(recipe_ids).encode()).hexdigest()[:40]
+    return TOGETHER + hashlib.sha256("\n".join(recipe_ids).encode()).hexdigest()[:40]
 
 
 class Store:
@@ -147,17 +150,8 @@ class Store:
 
     def trained_together(self, recipe_id: str) -> list[tuple[str, ...]]:
         """The ids of those that trained together with a recipe, its own among them, where a state of them is kept."""
-        from safetensors import SafetensorError, safe_open
-
-        found = []
-        for path in sorted((self.folder / "checkpoints").glob("together-*.safetensors")):
-            try:
-                with safe_open(path, framework="pt") as file:
-                    ids = tuple((file.metadata() or {}).get("of", "").split())
-            except (SafetensorError, OSError):
-                continue
-            found += [ids] if recipe_id in ids else []
-        return found
+        paths = sorted((self.folder / "checkpoints").glob(f"{TOGETHER}*.safetensors"))
+        return [ids for path in paths if recipe_id in (ids := members_of(path))]
 
     def drop_checkpoint(self, name: str) -> None:
         path = self.checkpoint_path(name)
@@ -196,6 +190,17 @@ class Store:
     def ensure_writable(self) -> None:
         """Raise StoreError now rather than after an hour of training."""
         ensure_writable(self.folder, StoreError)
+
+
+def members_of(path: Path) -> tuple[str, ...]:
+    """The recipe ids that a checkpoint of several trainings is of, from its head; none where it cannot be read."""
+    try:
+        with path.open("rb") as file:
+            length = int.from_bytes(file.read(8), "little")
+            head = json.loads(file.read(length)) if length < path.stat().st_size else {}
+            return tuple(head.get("__metadata__", {}).get("of", "").split())
+    except (OSError, ValueError, AttributeError, RecursionError):
+        return ()
 
 
 def _write(path: Path, content: bytes) -> None:

@@ -23,10 +23,14 @@ def close_abandoned(tracker: Tracker, experiments: Iterable[str]) -> list[str]:
     for name in experiments:
         for run in search(tracker, name, {}, "attributes.status = 'RUNNING'"):
             if _is_abandoned(run):
-                tracker.client.set_terminated(run.info.run_id, status="KILLED")
-                tracker.client.set_tag(run.info.run_id, "lth.status", "killed")
+                close(tracker, run.info.run_id)
                 closed.append(run.info.run_id)
     return closed
+
+
+def close(tracker: Tracker, run_id: str) -> None:
+    tracker.client.set_terminated(run_id, status="KILLED")
+    tracker.client.set_tag(run_id, "lth.status", "killed")
 
 
 def close_before(tracker: Tracker, training: Training, successor: str) -> None:

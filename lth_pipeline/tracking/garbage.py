@@ -10,11 +10,11 @@ import sys
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from lth_pipeline.processes import is_dead
-from lth_pipeline.tracking.abandoned import PROCESS
+from lth_pipeline.tracking.abandoned import PROCESS, close
+from lth_pipeline.tracking.runs import pages
 from lth_pipeline.tracking.tracker import Tracker, TrackingError
 
 RUN_ID = re.compile(r"\b[0-9a-f]{32}\b")
@@ -138,8 +138,7 @@ def remove(tracker: Tracker, runs: Runs) -> int:
     client = tracker.client
     for run in (run for run in runs.remove if not run.deleted):
         if run.open:
-            client.set_tag(run.id, "lth.status", "killed")
-            client.set_terminated(run.id, status="KILLED")
+            close(tracker, run.id)
         client.set_tag(run.id, TAG, "removed")
         client.delete_run(run.id)
     if tracker.artifacts is None:
@@ -163,11 +162,11 @@ def _read(tracker: Tracker) -> Iterator[Found]:
     from mlflow.entities import ViewType
 
     client = tracker.client
-    found = _pages(lambda token: client.search_experiments(ViewType.ALL, max_results=1000, page_token=token))
+    found = pages(lambda token: client.search_experiments(ViewType.ALL, max_results=1000, page_token=token))
     ids = [experiment.experiment_id for experiment in found]
     if not ids:
         return
-    for run in _pages(
+    for run in pages(
         lambda token: client.search_runs(
             ids, run_view_type=ViewType.ALL, max_results=1000, order_by=["start_time"], page_token=token
         )
@@ -198,12 +197,12 @@ def _pinned(tracker: Tracker) -> set[str]:
     from mlflow.entities import ViewType
 
     client = tracker.client
-    models = _pages(lambda token: client.search_model_versions(max_results=1000, page_token=token))
+    models = pages(lambda token: client.search_model_versions(max_results=1000, page_token=token))
     found = {run for model in models for run in RUN_ID.findall(f"{model.run_id} {model.source}")}
-    experiments = _pages(lambda token: client.search_experiments(ViewType.ALL, max_results=1000, page_token=token))
+    experiments = pages(lambda token: client.search_experiments(ViewType.ALL, max_results=1000, page_token=token))
     ids = [experiment.experiment_id for experiment in experiments]
     if ids:
-        logged = _pages(lambda token: client.search_logged_models(ids, page_token=token))
+        logged = pages(lambda token: client.search_logged_models(ids, page_token=token))
         found |= {model.source_run_id for model in logged if model.source_run_id}
     return found
 
@@ -221,7 +220,7 @@ def _bystanders(tracker: Tracker) -> str:
     if tracker.artifacts is None or not isinstance(store, SqlAlchemyStore):
         return ""
     client = tracker.client
-    gone = _pages(lambda token: client.search_experiments(ViewType.DELETED_ONLY, max_results=1000, page_token=token))
+    gone = pages(lambda token: client.search_experiments(ViewType.DELETED_ONLY, max_results=1000, page_token=token))
     found = [f"the experiment {experiment.name!r}" for experiment in gone]
     with store.ManagedSessionMaker() as session:
         models = session.query(SqlLoggedModel.model_id).filter(SqlLoggedModel.lifecycle_stage == "deleted")
@@ -240,14 +239,3 @@ def _purge(tracker: Tracker, ids: list[str]) -> None:
             f"`mlflow gc` on {tracker.uri} ended with {done.returncode} ({' '.join(last)}); "
             f"the runs are marked as deleted, and the next `lth gc` goes on"
         )
-
-
-def _pages(page_of: Callable[[str | None], Any]) -> Iterator[Any]:
-    """Everything that a search gives, page by page."""
-    token = None
-    while True:
-        page = page_of(token)
-        yield from page
-        token = page.token
-        if not token:
-            return

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from lth_pipeline.tracking.database import tags_of_runs
 from lth_pipeline.tracking.tracker import Tracker
@@ -81,13 +81,19 @@ def search(tracker: Tracker, experiment: str, tags: Mapping[str, str], *more: st
     experiment_id = tracker.known(experiment)
     if experiment_id is None:
         return []
-    found, token = [], None
+    ask = tracker.client.search_runs
+    return list(pages(lambda token: ask([experiment_id], where, max_results=1000, page_token=token)))
+
+
+def pages(page_of: Callable[[str | None], Any]) -> Iterator[Any]:
+    """Everything that a search of MLflow's client gives, page by page."""
+    token = None
     while True:
-        page = tracker.client.search_runs([experiment_id], where, max_results=1000, page_token=token)
-        found += page
+        page = page_of(token)
+        yield from page
         token = page.token
         if not token:
-            return found
+            return
 
 
 def supersede(tracker: Tracker, training: Training, by: str) -> None:

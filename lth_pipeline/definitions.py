@@ -1,13 +1,17 @@
-"""The front door: every asset, check, job and resource is wired here."""
+"""The front door: every asset, check, job, schedule, sensor and resource is wired here."""
 
 from dagster import Definitions, in_process_executor
 
 from lth_pipeline.home import Home, find_home
+from lth_pipeline.orchestration.automation import follow_changes
 from lth_pipeline.orchestration.jobs import jobs
 from lth_pipeline.orchestration.partitions import deepest_round
 from lth_pipeline.orchestration.resources import Compute, Tracking
 from lth_pipeline.orchestration.results import results_asset
 from lth_pipeline.orchestration.rounds import round_assets
+from lth_pipeline.orchestration.schedules import nightly
+from lth_pipeline.orchestration.sensors import new_cards
+from lth_pipeline.orchestration.sweep_job import sweep_job
 from lth_pipeline.orchestration.sweeps import sweep_assets
 from lth_pipeline.recipes import load_cards
 
@@ -22,7 +26,12 @@ def build_definitions(home: Home) -> Definitions:
             results_asset(cards, deepest, home.reports),
             *sweep_assets(cards, home.reports),
         ],
-        jobs=jobs(cards, deepest),
+        jobs=[*jobs(cards, deepest), sweep_job(cards)],
+        schedules=[nightly(cards, home.nightly, home.timezone)],
+        sensors=[
+            new_cards(cards, home.experiments, lambda: load_cards([home.experiments])),
+            follow_changes(),
+        ],
         resources={"compute": Compute(), "tracking": Tracking()},
         # All rounds of a replicate in one process: imports, data set and device are paid for once.
         executor=in_process_executor,

@@ -20,7 +20,7 @@ MAY_IMPORT = {
     "reports": {"experiments"},
     "orchestration": {"recipes", "tracking", "reports", "lottery", "experiments", "files", "home", "processes"},
     "definitions": {"orchestration", "recipes", "home"},
-    "servers": {"home"},
+    "servers": {"home", "recipes"},
     "commands": {
         *("orchestration", "recipes", "tracking", "reports", "lottery", "experiments", "servers", "files", "home"),
     },

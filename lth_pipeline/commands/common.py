@@ -12,7 +12,8 @@ from lth_pipeline.experiments import CardError, Experiment
 from lth_pipeline.experiments.sweeps import Sweep, sweeps
 from lth_pipeline.home import Home, HomeError, find_home
 from lth_pipeline.lottery.data import DataDirs, DataError
-from lth_pipeline.recipes import DamagedError, DeviceError, Store, StoreError, Workshop, load_cards
+from lth_pipeline.recipes import DamagedError, DeviceError, StoreError, Workshop, load_cards
+from lth_pipeline.recipes.remote import store_at
 from lth_pipeline.recipes.workshop import MOST_DAMAGED
 
 Cards = dict[str, Experiment]
@@ -40,11 +41,6 @@ def named(cards: Cards, name: str) -> Experiment | Sweep:
     return cards[name]
 
 
-def members_of(chosen: Experiment | Sweep) -> tuple[str, ...]:
-    """The experiments of a sweep, or the one that it is."""
-    return chosen.members if isinstance(chosen, Sweep) else (chosen.name,)
-
-
 def no_such(what: str, name: str, known: Collection[str], more: Collection[str] = ()) -> click.ClickException:
     """more: names to guess from, beside those that are listed."""
     from difflib import get_close_matches
@@ -55,7 +51,10 @@ def no_such(what: str, name: str, known: Collection[str], more: Collection[str] 
 
 
 def workshop(home: Home) -> Workshop:
-    return Workshop(Store(home.store), data_dirs(home))
+    def tell(message: str) -> None:
+        click.echo(f"lth: {message}", err=True)
+
+    return Workshop(store_at(home.store, home.remote), data_dirs(home), on_trouble=tell)
 
 
 def mending(command: Callable[[], T]) -> T:
@@ -74,6 +73,7 @@ def known_errors() -> tuple[type[Exception], ...]:
     for module, name in (
         ("lth_pipeline.tracking.tracker", "TrackingError"),
         ("lth_pipeline.orchestration.instance", "InstanceError"),
+        ("lth_pipeline.orchestration.numbers", "OptionsError"),
     ):
         if module in sys.modules:
             known.append(getattr(sys.modules[module], name))

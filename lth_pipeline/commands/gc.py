@@ -177,7 +177,8 @@ def _trained(dagster: Dagster) -> set[str]:
 
 def _names(known: Cards, chosen: Iterable[str], found: Inventory) -> set[str] | None:
     """The experiments and sweeps that `chosen` are, or were: of some there may be artifacts and no card any more."""
-    from lth_pipeline.commands.common import members_of, named
+    from lth_pipeline.commands.common import named
+    from lth_pipeline.experiments.sweeps import members_of
     from lth_pipeline.recipes.garbage import made_for
 
     made = {made_for(record) for record in found.records.values()} - {""}

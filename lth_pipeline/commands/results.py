@@ -19,9 +19,10 @@ from lth_pipeline.experiments.sweeps import Sweep
 )
 def results(card: str, form: str) -> None:
     """What CARD, an experiment or a sweep, has shown so far, by round and arm."""
-    from lth_pipeline.commands.common import members_of, named, places, workshop
+    from lth_pipeline.commands.common import named, places, workshop
     from lth_pipeline.commands.screen import results_on_screen
     from lth_pipeline.commands.sweep_screen import comparison_on_screen
+    from lth_pipeline.experiments.sweeps import members_of
     from lth_pipeline.orchestration import sweeps
     from lth_pipeline.orchestration.begun import begun_in
     from lth_pipeline.orchestration.instance import open_instance

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import click
 
-from lth_pipeline.experiments.sweeps import Sweep, sweeps
+from lth_pipeline.experiments.sweeps import Sweep, members_of, sweeps
 
 STATES = ("fresh", "stale", "missing", "left out")
 
@@ -24,7 +24,7 @@ def status(card: str | None, stale: bool) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from lth_pipeline.commands.common import members_of, named, places, workshop
+    from lth_pipeline.commands.common import named, places, workshop
     from lth_pipeline.commands.disk import in_words
     from lth_pipeline.orchestration import disk
     from lth_pipeline.orchestration import sweeps as comparisons

@@ -22,7 +22,7 @@ BUILTIN = Path(__file__).parent / "builtin"
 OWN = {"name", "description", "branch_of", "based_on"}
 
 #: what Dagster's jobs are called that are no card's
-JOBS = ("compare_sweeps", "every_round", "gather_results")
+JOBS = ("compare_sweeps", "every_round", "gather_results", "run_sweep")
 
 Check = Callable[[Experiment, Mapping[str, Experiment]], list[Fault]]
 Lines = dict[str, int]  # dotted field -> line, from 1
@@ -238,6 +238,7 @@ def _refuse_twins(experiments: tuple[Experiment, ...], path: Path, lines: Lines)
     seen: list[Experiment] = []
     for experiment in experiments:
         same = {"name": "", "description": "", "sweep": None, "replicates": 1, "quick": False}
+        same |= {"scheduled": False, "resources": None}
         plain = experiment.model_copy(update=same)
         if plain in seen:
             twin = experiments[seen.index(plain)].name

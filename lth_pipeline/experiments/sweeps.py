@@ -72,6 +72,11 @@ def sweeps(cards: Mapping[str, Experiment]) -> dict[str, Sweep]:
     return found
 
 
+def members_of(chosen: Experiment | Sweep) -> tuple[str, ...]:
+    """The experiments of a sweep, or the one that it is."""
+    return chosen.members if isinstance(chosen, Sweep) else (chosen.name,)
+
+
 def expand(name: str, content: Mapping[str, Any], own: Mapping[str, Any]) -> tuple[list[Member], list[Fault]]:
     """The experiments of card `name`, or what is wrong with its matrix.
 

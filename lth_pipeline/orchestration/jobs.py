@@ -11,6 +11,7 @@ from lth_pipeline.experiments import Experiment
 from lth_pipeline.experiments.sweeps import Sweep, sweeps
 from lth_pipeline.orchestration import results
 from lth_pipeline.orchestration import sweeps as comparisons
+from lth_pipeline.orchestration.cluster import run_tags
 from lth_pipeline.orchestration.stages import all_stages, asset_name
 
 EVERY_ROUND = "every_round"
@@ -19,7 +20,7 @@ EVERY_ROUND = "every_round"
 def jobs(cards: Mapping[str, Experiment], deepest: int) -> list[UnresolvedAssetJobDefinition]:
     found = sweeps(cards)
     per_card = [
-        _rounds_job(name, card.pruning.rounds, card.description, {"lth/experiment": name})
+        _rounds_job(name, card.pruning.rounds, card.description, {"lth/experiment": name, **run_tags(card.resources)})
         for name, card in cards.items()
         if card.sweep is None
     ]

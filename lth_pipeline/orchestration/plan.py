@@ -18,6 +18,7 @@ from lth_pipeline.orchestration.launch import Task
 from lth_pipeline.orchestration.partitions import partition_key
 from lth_pipeline.orchestration.stages import asset_name
 from lth_pipeline.orchestration.status import AssetStatus, Recorded, begun, replicate_status, results_status
+from lth_pipeline.orchestration.why import STARTED_BY, WHY, in_words
 from lth_pipeline.recipes import Chain, Step, Workshop
 from lth_pipeline.recipes.lineage import owner
 from lth_pipeline.tracking.runs import RunKey
@@ -37,8 +38,9 @@ class Asked:
     log: Path
     recompute: bool = False
 
-    def task(self, job: str, partition: str, assets: tuple[str, ...], name: str, **more: Any) -> Task:
-        tags = {"lth/experiment": name, "lth/started_by": "lth run"}
+    def task(self, job: str, partition: str, assets: tuple[str, ...], name: str, why: str = "", **more: Any) -> Task:
+        tags = {WHY: why} if why else {}
+        tags = {"lth/experiment": name, STARTED_BY: "lth run", **tags}
         if isinstance(self.chosen, Sweep):
             tags["lth/sweep"] = self.chosen.name
         return Task(LOCATION, job, partition, assets, self.home.dagster, self.log, tags, **more)
@@ -131,7 +133,8 @@ def _training(asked: Asked, name: str, replicate: int, entries: list[AssetStatus
         settings["replicates"] = list(planned)
     config = {"resources": {"compute": {"config": settings}}} if settings else {}
     assets = tuple(entry.asset for entry in entries)
-    more = {"run_config": config, "begins": begins, "after": _waits_for(asked.cards, name, replicate)}
+    more = {"why": in_words({}, {name: {replicate: entries}}, asked.recompute)}
+    more |= {"run_config": config, "begins": begins, "after": _waits_for(asked.cards, name, replicate)}
     return asked.task(job, partition_key(name, replicate), assets, name, **more)
 
 

@@ -19,6 +19,7 @@ from dagster import (
 )
 
 from lth_pipeline.experiments import Experiment
+from lth_pipeline.orchestration.automation import GATHERS
 from lth_pipeline.orchestration.begun import Begun, begun_in
 from lth_pipeline.orchestration.partitions import experiment_partitions
 from lth_pipeline.orchestration.resources import Compute, Tracking
@@ -46,6 +47,7 @@ def results_asset(cards: Mapping[str, Experiment], deepest: int, reports: Path) 
         partitions_def=experiment_partitions(cards),
         code_version=str(CODE),
         kinds={"pandas", "mlflow"},
+        automation_condition=GATHERS,
     )
     def results(context: AssetExecutionContext, compute: Compute, tracking: Tracking) -> MaterializeResult:
         with plain_failures(), one_at_a_time(context, compute):

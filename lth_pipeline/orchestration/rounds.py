@@ -16,6 +16,7 @@ from dagster import (
 
 from lth_pipeline.experiments import Experiment
 from lth_pipeline.orchestration import trainings, transfers
+from lth_pipeline.orchestration.automation import FOLLOWS
 from lth_pipeline.orchestration.checks import CHECKS, check_specs, left_out, run_checks
 from lth_pipeline.orchestration.metadata import origin_metadata, round_to, training_metadata
 from lth_pipeline.orchestration.partitions import replicate_partitions
@@ -49,6 +50,7 @@ def _asset(cards, stage: Stage, round: int, partitions) -> AssetsDefinition:
         kinds={"pytorch", "mlflow"} if stage.trains else {"pytorch"},
         tags={"lth/stage": stage.name, "lth/round": str(round)},
         pool=POOL if stage.trains else None,
+        automation_condition=FOLLOWS if stage.reads(round) else None,
         output_required=False,  # the mask of a ticket that diverged is not made, and what lies below it is skipped
     )
     def stage_asset(context: AssetExecutionContext, compute: Compute, tracking: Tracking):

@@ -25,6 +25,7 @@ from dagster import (
 from lth_pipeline.experiments import Experiment
 from lth_pipeline.experiments.sweeps import Sweep, sweeps
 from lth_pipeline.orchestration import results
+from lth_pipeline.orchestration.automation import GATHERS
 from lth_pipeline.orchestration.begun import Begun, begun_in
 from lth_pipeline.orchestration.partitions import deepest_round, sweep_partitions
 from lth_pipeline.orchestration.resources import Compute, Tracking
@@ -53,6 +54,7 @@ def sweep_assets(cards: Mapping[str, Experiment], reports: Path) -> list[AssetsD
         partitions_def=sweep_partitions(found),
         code_version=str(CODE),
         kinds={"pandas", "mlflow"},
+        automation_condition=GATHERS,
     )
     def sweep_results(context: AssetExecutionContext, compute: Compute, tracking: Tracking) -> MaterializeResult:
         with plain_failures(), results.one_at_a_time(context, compute):

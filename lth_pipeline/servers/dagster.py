@@ -20,6 +20,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from lth_pipeline.home import find_home
+from lth_pipeline.servers.cards import followed
 from lth_pipeline.servers.guard import unframed
 from lth_pipeline.servers.serve import end_when_left, options, serve
 
@@ -51,10 +53,18 @@ def _run(chosen: argparse.Namespace) -> None:
         with _daemon(workspace):
             # the limits of dagster-webserver: milliseconds a statement, seconds a connection, connections
             instance.optimize_for_webserver(15_000, 3_600, 20)
-            with WorkspaceProcessContext(
-                instance, target, version=__version__, read_only=False, code_server_log_level="warning"
-            ) as context:
+            with (
+                WorkspaceProcessContext(
+                    instance, target, version=__version__, read_only=False, code_server_log_level="warning"
+                ) as context,
+                followed(find_home().experiments, lambda: _load_anew(context)),
+            ):
                 serve(unframed(create_app_from_workspace_process_context(context)), chosen, "warning")
+
+
+def _load_anew(context) -> None:
+    for location in context.create_request_context().code_location_names:
+        context.reload_code_location(location)
 
 
 @contextmanager

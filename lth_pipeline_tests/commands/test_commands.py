@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from lth_pipeline.commands.run import numbers, suitable_workers
+from lth_pipeline.commands.run import suitable_workers
+from lth_pipeline.orchestration.numbers import numbers
 from lth_pipeline.reports.table import COLUMNS
 from lth_pipeline_tests.commands.reading import results
 from lth_pipeline_tests.orchestration.running import gather, materialise, opened
@@ -178,8 +179,7 @@ def test_a_wrong_variable_is_named(place, variable, value, said):
 
 
 def test_numbers_of_an_option():
-    assert numbers(None, None, "0,2,5-7,2") == (0, 2, 5, 6, 7)
-    assert numbers(None, None, None) is None
+    assert numbers("0,2,5-7,2") == (0, 2, 5, 6, 7)
 
 
 @pytest.mark.parametrize(

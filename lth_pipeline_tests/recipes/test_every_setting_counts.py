@@ -23,6 +23,10 @@ OF_NO_ARTIFACT = {
     "pruning.rounds": "how deep `lth run` goes",
     "pruning.empty_layers": "refuses or records (test_published_mistakes.py)",
     "replicates": "how many seeds `lth run` takes",
+    "scheduled": "for the nightly schedule (orchestration/test_schedules.py)",
+    "resources.gpus": "for a cluster (orchestration/test_cluster.py)",
+    "resources.cpus": "for a cluster",
+    "resources.memory_gb": "for a cluster",
     "based_on": "the loader's (experiments/test_based_on.py)",
     "branch_of.experiment": "whose settings the loader lays under (experiments/test_branches.py)",
 }

@@ -9,6 +9,7 @@ from lth_pipeline.experiments.settings.data import AugmentationSettings, DataSet
 from lth_pipeline.experiments.settings.experiment import Branch, Experiment
 from lth_pipeline.experiments.settings.model import ModelSettings
 from lth_pipeline.experiments.settings.pruning import PruningSettings
+from lth_pipeline.experiments.settings.resources import ResourceSettings
 from lth_pipeline.experiments.settings.rewind import RewindSettings
 from lth_pipeline.experiments.settings.training import TrainingSettings
 from lth_pipeline.experiments.settings.transfer import TransferSettings
@@ -21,6 +22,7 @@ __all__ = [
     "FieldFault",
     "ModelSettings",
     "PruningSettings",
+    "ResourceSettings",
     "RewindSettings",
     "TrainingSettings",
     "TransferSettings",

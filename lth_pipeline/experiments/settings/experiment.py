@@ -11,6 +11,7 @@ from lth_pipeline.experiments.settings.base import Count, Few, FieldFault, Setti
 from lth_pipeline.experiments.settings.data import DataSettings
 from lth_pipeline.experiments.settings.model import ModelSettings
 from lth_pipeline.experiments.settings.pruning import PruningSettings
+from lth_pipeline.experiments.settings.resources import ResourceSettings
 from lth_pipeline.experiments.settings.rewind import RewindSettings
 from lth_pipeline.experiments.settings.sweep import SweepPoint
 from lth_pipeline.experiments.settings.training import TrainingSettings
@@ -73,6 +74,12 @@ class Experiment(Settings):
     )
     early_bird: EarlyBirdSettings | None = setting(None, description="of find_early: when a mask has settled")
     replicates: Few = setting(description="how many seeds `lth run` takes", source="Frankle & Carbin 2019, §2: 5")
+    scheduled: bool = setting(
+        False, description="bring it up to date every night, once the schedule `nightly` is on (docs/unattended.md)"
+    )
+    resources: ResourceSettings | None = setting(
+        None, description="what each of its runs holds, on a cluster (docs/cluster.md)"
+    )
     seed: Annotated[int, Field(ge=0, lt=2**63)] = setting(0, description="the root of every random stream")
     based_on: str | None = setting(
         None, description="another experiment, whose settings hold where this card is silent"

@@ -1,0 +1,128 @@
+"""What is missing or stale goes into Dagster's queue: from `lth run --queue`, and from the job `run_sweep`."""
+
+import json
+
+import pytest
+from dagster import DagsterInstance
+
+from lth_pipeline.orchestration.sweep_job import chosen_cards, scheduled
+from lth_pipeline.recipes import load_cards
+from lth_pipeline_tests.orchestration.running import gather, materialise, opened
+from lth_pipeline_tests.places import SMALL_CARD
+
+SHORT = SMALL_CARD.replace("rounds: 2", "rounds: 1").replace("replicates: 2", "replicates: 1")
+SWEEP = (
+    SMALL_CARD.replace("learning_rate: 2e-3, ", "")
+    + "scheduled: true\nresources: {cpus: 2}\nmatrix:\n  training.learning_rate: [1e-3, 2e-3]\n"
+)
+
+
+def queued(place) -> list:
+    with DagsterInstance.from_config(str(place.folder / ".lth" / "dagster")) as instance:
+        return list(instance.get_backfills())
+
+
+def wanted(backfill) -> dict[str, set[str]]:
+    """{asset: partitions} that a backfill is of."""
+    subsets = backfill.asset_backfill_data.target_subset.partitions_subsets_by_asset_key
+    return {key.to_user_string(): set(subset.get_partition_keys()) for key, subset in subsets.items()}
+
+
+def run_sweep(definitions, instance, **selection):
+    job = definitions.resolve_job_def("run_sweep")
+    config = {"ops": {"queue_what_is_missing": {"config": selection}}}
+    return job.execute_in_process(run_config=config, instance=instance, raise_on_error=False)
+
+
+def test_lth_run_puts_into_the_queue_what_is_missing_and_once(place):
+    place.card("small", SMALL_CARD + "resources: {gpus: 0.5, memory_gb: 2}\n")
+    said = place.here("run", "small", "--queue", "--replicates", "0,2", "--through", "1").stdout
+    (backfill,) = queued(place)
+    assert f"Queued as backfill {backfill.backfill_id}" in said and "2 replicates: 14 missing" in said
+    assert "daemon is not running" in said
+    of = wanted(backfill)
+    assert of["r00_trained"] == of["r01_control"] == {"small|0", "small|2"}
+    assert of["results"] == {"small"} and "r02_mask" not in of
+    assert backfill.tags["lth/started_by"] == "lth run --queue"
+    assert backfill.tags["lth/why"] == "2 replicates: 14 missing"
+    assert json.loads(backfill.tags["dagster-ray/config"]) == {"num_gpus": 0.5, "memory": 2 * 2**30}
+    assert backfill.run_config == {"resources": {"compute": {"config": {"replicates": [0, 2]}}}}
+    again = place.here("run", "small", "--queue").stdout
+    assert f"on its way already: backfill {backfill.backfill_id}; nothing was queued" in again
+    assert len(queued(place)) == 1
+
+
+def test_the_queue_and_workers_here_exclude_each_other(place):
+    done = place.here("run", "small", "--queue", "--workers", "2", check=False)
+    assert done.returncode == 1 and "dagster.yaml" in done.stderr
+    assert not queued(place)
+
+
+def test_the_sweep_job_queues_what_is_stale_and_says_why(inside):
+    inside.card("small", SHORT)
+    with opened() as (definitions, instance):
+        assert materialise(definitions, instance, "small", 0).success
+        assert gather(definitions, instance, "small").success
+        assert run_sweep(definitions, instance, cards=["small"]).success
+        assert not instance.get_backfills(), "it is up to date"
+    inside.card("small", SHORT.replace("2e-3", "3e-3"))
+    with opened() as (definitions, instance):
+        assert run_sweep(definitions, instance, cards=["smal*"], dry_run=True).success
+        assert not instance.get_backfills(), "it was only to be said"
+        assert run_sweep(definitions, instance, cards=["small"], replicates="0,1", through=0).success
+        (backfill,) = instance.get_backfills()
+    of = wanted(backfill)
+    assert of["r00_trained"] == {"small|0", "small|1"} and of["r00_initial_weights"] == {"small|1"}
+    assert "r01_mask" not in of
+    assert backfill.tags["lth/started_by"] == "the launchpad"
+    assert backfill.tags["lth/why"] == "2 replicates: 3 missing, 1 stale (training.learning_rate: 0.002 → 0.003)"
+
+
+def test_a_sweep_is_one_backfill_with_its_comparison(inside):
+    inside.card("two", SWEEP)
+    with opened() as (definitions, instance):
+        assert run_sweep(definitions, instance).success, "without cards: what is scheduled"
+        (backfill,) = instance.get_backfills()
+    members = {"two_learning_rate_0p001", "two_learning_rate_0p002"}
+    of = wanted(backfill)
+    assert of["results"] == members and of["sweep_results"] == {"two"}
+    assert of["r02_trained"] == {f"{member}|{replicate}" for member in members for replicate in (0, 1)}
+    assert backfill.tags["lth/sweep"] == "two" and backfill.tags["dagster-ray/config"] == '{"num_cpus": 2.0}'
+
+
+def test_what_cannot_be_is_said_and_the_others_go_on(inside):
+    inside.card("deep", SMALL_CARD)
+    with opened() as (definitions, instance):
+        result = run_sweep(definitions, instance, cards=["small", "deep"], through=20)
+        assert not result.success and not instance.get_backfills()
+        messages = [event.message for event in result.all_events if event.is_step_failure]
+        said = str(result.failure_data_for_node("queue_what_is_missing").error)
+        assert "deep: round 13 would prune fc2.weight away whole" in said, messages
+        result = run_sweep(definitions, instance, cards=["smoll"])
+        assert "no experiment or sweep 'smoll'" in str(result.failure_data_for_node("queue_what_is_missing").error)
+        result = run_sweep(definitions, instance, cards=["small"], replicates="x")
+        assert "is not a list of numbers" in str(result.failure_data_for_node("queue_what_is_missing").error)
+
+
+@pytest.mark.parametrize(
+    ("patterns", "names"),
+    [
+        (["two"], ["two"]),
+        (["two_learning_rate_0p001"], ["two_learning_rate_0p001"]),
+        (["two*"], ["two"]),
+        (["small", "t*", "two"], ["small", "two"]),
+        ([], ["two"]),
+    ],
+)
+def test_patterns_choose_cards_and_whole_sweeps(place, patterns, names):
+    place.card("two", SWEEP)
+    cards = load_cards([place.folder / "experiments"])
+    assert chosen_cards(cards, patterns) == names
+
+
+def test_what_is_scheduled_is_named_once(place):
+    place.card("two", SWEEP)
+    place.card("one", SMALL_CARD + "scheduled: true\n")
+    place.card("child", "based_on: one\nseed: 3\n")
+    place.card("not_that", "based_on: one\nscheduled: false\nseed: 4\n")
+    assert scheduled(load_cards([place.folder / "experiments"])) == ["child", "one", "two"]

@@ -16,6 +16,10 @@ from pathlib import Path
 
 import click
 
+from lth_pipeline.home import Home
+
+EVERY_MINUTE = 60.0  # seconds between two looks at runs whose process is gone
+
 
 @click.command()
 @click.option("--dagster-port", default=3000, show_default=True, type=click.IntRange(1, 65535))
@@ -46,14 +50,15 @@ def ui(
     _refuse_certificate(certificate, key)
     ports = {"Dagster": dagster_port, "MLflow": mlflow_port}
     if home.tracking_uri.startswith("http"):
-        click.echo(f"MLflow   {home.tracking_uri} (a server of its own, not started here)")
+        click.echo(f"MLflow   {home.mlflow_ui} (a server of its own, not started here)")
         del ports["MLflow"]
     for name, port in ports.items():
         _refuse_taken(name.lower(), host, port)
     scheme, shown = "https" if certificate else "http", socket.gethostname() if host in EVERY else host
     addresses = {name: address(scheme, shown, port) for name, port in ports.items()}
     os.environ.update(environment(home))  # the servers run in the project, where a relative place would be another
-    os.environ.update({f"LTH_{name.upper()}_UI": where for name, where in addresses.items()})
+    for name, where in addresses.items():  # behind a proxy, links name that: it was said
+        os.environ.setdefault(f"LTH_{name.upper()}_UI", where)
     with open_instance(home) as instance:
         close_dead_runs(instance)
     open_tracker(home.tracking_uri, home.mlflow, home.mlflow_ui)
@@ -82,15 +87,30 @@ def ui(
             # without its page for experiments MLflow opens on the one for chats
             page = "/#/experiments?workflowType=machine_learning" if name == "MLflow" else ""
             click.echo(f"{name:<8} {addresses[name]}{page}")
-        click.echo("Ctrl-C stops both.")
+        click.echo(f"Ctrl-C stops {'both' if len(ports) > 1 else 'it'}.")
+        looked = time.monotonic()
         while all(process.poll() is None for process in processes.values()):
             time.sleep(1)
+            if time.monotonic() - looked > EVERY_MINUTE:
+                _close_dead(home)
+                looked = time.monotonic()
         ended = next(name for name, process in processes.items() if process.poll() is not None)
         raise click.ClickException(f"{ended} stopped; its log: {logs / f'{ended.lower()}.log'}")
     except KeyboardInterrupt:
         click.echo("Stopped.")
     finally:
         _stop(processes.values())
+
+
+def _close_dead(home: Home) -> None:
+    """Runs whose process is gone without a word would keep their places among those that may run at once."""
+    from lth_pipeline.orchestration.instance import close_dead_runs, open_instance
+
+    try:
+        with open_instance(home) as instance:
+            close_dead_runs(instance)
+    except Exception as error:  # a database that is away, say: it is asked again in a minute
+        click.echo(f"Dagster's runs could not be looked at: {str(error).partition(chr(10))[0]}", err=True)
 
 
 def _refuse_open(host: str, dagster_port: int, mlflow_port: int, login: Path | None, encrypted: bool) -> None:

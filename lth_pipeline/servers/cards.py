@@ -22,7 +22,7 @@ def followed(folder: Path, reload: Callable[[], None], every: float = EVERY) -> 
     with it. They are told of on standard error.
     """
     ending = threading.Event()
-    thread = threading.Thread(target=_follow, args=(folder, reload, every, ending), daemon=True)
+    thread = threading.Thread(target=_follow, args=(folder, state_of(folder), reload, every, ending), daemon=True)
     thread.start()
     try:
         yield
@@ -42,8 +42,8 @@ def state_of(folder: Path) -> State:
     return tuple(found)
 
 
-def _follow(folder: Path, reload: Callable[[], None], every: float, ending: threading.Event) -> None:
-    loaded = before = state_of(folder)
+def _follow(folder: Path, loaded: State, reload: Callable[[], None], every: float, ending: threading.Event) -> None:
+    before = loaded
     while not ending.wait(every):
         now = state_of(folder)
         if now != loaded and now == before:

@@ -1,4 +1,5 @@
 # make run: set up, and run the built-in experiment.   make test: set up, and pass every test.
+# make test-servers: what runs on real servers (PostgreSQL, from Debian's package, and those that pip installs).
 # make ui: the Dagster and MLflow UIs on what was made.   make bench: measure speed, in under five minutes.
 # make audit: what is known to be unsafe in our code (bandit) and in what it needs (pip-audit, which asks an advisory service).
 # All install once, into .venv.
@@ -6,13 +7,16 @@ PYTHON ?= python3.11
 VENV := .venv
 LTH := $(VENV)/bin/lth
 
-.PHONY: run test ui lint bench audit clean
+.PHONY: run test test-servers ui lint bench audit clean
 
 run: $(VENV)/.installed
 	@$(LTH) run digits
 
 test: $(VENV)/.installed-dev
 	@$(VENV)/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+
+test-servers: $(VENV)/.installed-servers
+	@$(VENV)/bin/python -m pytest -m servers
 
 ui: $(VENV)/.installed
 	@$(LTH) ui
@@ -41,4 +45,9 @@ $(VENV)/.installed: pyproject.toml
 $(VENV)/.installed-dev: pyproject.toml $(VENV)/.installed
 	@echo "Setting up what the tests need (once) ..."
 	@$(VENV)/bin/python -m pip install -qq --disable-pip-version-check --editable ".[dev]"
+	@touch $@
+
+$(VENV)/.installed-servers: pyproject.toml $(VENV)/.installed-dev
+	@echo "Setting up what the servers need (once) ..."
+	@$(VENV)/bin/python -m pip install -qq --disable-pip-version-check --editable ".[dev,servers]"
 	@touch $@

@@ -55,6 +55,7 @@ def run(card, replicates, through, rounds, recompute, workers, queue) -> None:
     from lth_pipeline.orchestration.partitions import deepest_round, partition_key
     from lth_pipeline.orchestration.plan import Asked
     from lth_pipeline.recipes.devices import visible_gpus
+    from lth_pipeline.recipes.remote import send_the_rest
     from lth_pipeline.tracking.abandoned import close_abandoned
     from lth_pipeline.tracking.tracker import open_tracker
 
@@ -94,6 +95,7 @@ def run(card, replicates, through, rounds, recompute, workers, queue) -> None:
         among += f"first what the ticket of {', '.join(first)} lacks, " if first else ""
         at_once = workers or suitable_workers(len(states) or len(tasks), os.cpu_count() or 1, visible_gpus(home.device))
         failed = show_progress(f"{card}: {among}{len(states)} replicate(s)", states, run_tasks(tasks, at_once), whole)
+    send_the_rest(shop.store)  # what earlier runs could not send
     if not states:
         click.echo(f"{card} is up to date: nothing to train.")
     ending(home, cards, chosen, time.monotonic() - started if states else None, failed)

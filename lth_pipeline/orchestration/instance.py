@@ -2,52 +2,47 @@
 
 from __future__ import annotations
 
-import os
-import shutil
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 from dagster import DagsterInstance, DagsterRunStatus, RunsFilter
 
-from lth_pipeline.files import claimed, ensure_writable
+from lth_pipeline.files import claimed, ensure_writable, write_atomically
 from lth_pipeline.home import Home
+from lth_pipeline.orchestration.database import InstanceError, name_storage, try_database
+from lth_pipeline.orchestration.event_log import pooled
 from lth_pipeline.orchestration.rounds import POOL
 from lth_pipeline.processes import PROCESS_TAG, is_dead
-
-
-class InstanceError(Exception):
-    """Dagster's folder cannot be used."""
+from lth_pipeline.recipes.devices import at_once
 
 
 def prepare(home: Home) -> None:
-    """Make DAGSTER_HOME and give it the project's dagster.yaml where it has none."""
+    """Make DAGSTER_HOME and give it the project's dagster.yaml where it has none; see that the settings there name the
+    database that the environment has. Raises InstanceError, also where that does not answer."""
     ensure_writable(home.dagster, InstanceError)
     settings, template = home.dagster / "dagster.yaml", home.project / "dagster.yaml"
     if not settings.exists() and template.is_file():
-        shutil.copyfile(template, settings)
+        runs = f"max_concurrent_runs: {at_once(home.device)}"  # as many as there are GPUs, or cores
+        write_atomically(settings, re.sub(r"max_concurrent_runs: \d+", runs, template.read_text()).encode())
+    name_storage(settings, home)
+    try_database(home)
 
 
 @contextmanager
 def open_instance(home: Home) -> Iterator[DagsterInstance]:
     """The instance, with a limit on the device's pool (one run a core, or a GPU) where none is set yet."""
     prepare(home)
-    with DagsterInstance.from_config(str(home.dagster)) as instance:
+    with DagsterInstance.from_config(str(home.dagster)) as instance, pooled(instance):
         if not _has_limit(instance):
             with claimed(home.dagster / ".limiting", wait=True):  # of two that begin at once the second cannot set it
                 if not _has_limit(instance):
-                    instance.event_log_storage.set_concurrency_slots(POOL, devices())
+                    instance.event_log_storage.set_concurrency_slots(POOL, at_once(home.device))
         yield instance
 
 
 def _has_limit(instance: DagsterInstance) -> bool:
     return POOL in {limit.name for limit in instance.event_log_storage.get_pool_limits()}
-
-
-def devices() -> int:
-    """How many runs may train at once: one a GPU, or one a core where there is none."""
-    gpus = len(list(Path("/proc/driver/nvidia/gpus").glob("*"))) if Path("/proc/driver/nvidia/gpus").is_dir() else 0
-    return gpus or os.cpu_count() or 1
 
 
 def close_dead_runs(instance: DagsterInstance) -> list[str]:

@@ -125,7 +125,8 @@ def _cut_short(task: Task, error: Exception) -> str:
         ensure_writable(task.instance, InstanceError)
     except InstanceError as plain:
         return str(plain)
-    told = str(getattr(error, "orig", error)).partition("\n")[0]  # of SQLAlchemy's, what the database said
+    said = error.__cause__ if type(error).__name__ == "DagsterPostgresException" else error  # it counted its attempts
+    told = str(getattr(said, "orig", said)).partition("\n")[0]  # of SQLAlchemy's, what the database said
     return f"Dagster could not go on, with {task.instance} as its folder ({type(error).__name__}: {told})"
 
 

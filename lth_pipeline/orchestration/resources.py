@@ -8,7 +8,8 @@ from dagster import ConfigurableResource, InitResourceContext
 from dagster._core.storage.tags import MAX_RETRIES_TAG
 from pydantic import Field, PrivateAttr
 
-from lth_pipeline.home import find_home
+from lth_pipeline.home import Home, find_home
+from lth_pipeline.orchestration.device import device_of_run
 from lth_pipeline.orchestration.event_log import kept_open
 from lth_pipeline.processes import PROCESS_TAG, process_mark
 
@@ -26,12 +27,17 @@ class Compute(ConfigurableResource):
     Every field has a default, so that the launchpad can set one without the others.
     """
 
-    device: str = Field("auto", description="cpu, cuda:N, or auto: LTH_DEVICE, else a GPU where there is one")
+    device: str = Field("auto", description="cpu, cuda:N, or auto: LTH_DEVICE, else a GPU that no other run holds")
     threads: int = Field(1, description="threads of torch on the CPU; runs share the cores, so 1 unless one runs alone")
     together: int = Field(
         0,
         ge=0,
         description="networks trained side by side, at most; 0: LTH_TOGETHER, else what a GPU takes, on a CPU 1",
+    )
+    processes: int = Field(
+        0,
+        ge=0,
+        description="how many make each training together, a GPU each; 0: LTH_PROCESSES, else 1 (docs/distributed.md)",
     )
     replicates: list[int] = Field(
         [], description="whose networks may train beside the run's own; empty: those of all the card's replicates"
@@ -43,40 +49,57 @@ class Compute(ConfigurableResource):
 
     _chains: dict = PrivateAttr(default_factory=dict)
     _workshop: Any = PrivateAttr(None)
+    _take_device: Any = PrivateAttr(None)
 
     @contextmanager
     def yield_for_execution(self, context: InitResourceContext) -> "Iterator[Compute]":
         """For as long as a run lasts, whoever started it, its events are written over connections that stay open. It
-        says whose process it is, so that a later one can tell whether that still lives."""
-        run = context.run
+        says whose process it is, so that a later one can tell whether that still lives. The GPU that it takes is its
+        own until it ends."""
+        run, home = context.run, find_home()
         if run:
             tags = {PROCESS_TAG: f"{run.run_id}@{process_mark()}"}  # one that is begun again inherits its parent's
             if run.parent_run_id and run.tags.get("lth/started_by") == "lth run":
                 tags[MAX_RETRIES_TAG] = str(context.instance.run_retries_max_retries)  # it is no run of `lth run`
             context.instance.add_run_tags(run.run_id, tags)
-        with kept_open(context.instance):
+        with kept_open(context.instance), device_of_run(context, self._device(home), home.devices) as take:
+            self._take_device = take
             yield self
+        self._send_the_rest(context)
+
+    def _send_the_rest(self, context: InitResourceContext) -> None:
+        from lth_pipeline.recipes.remote import send_the_rest
+
+        if self._workshop:
+            self._workshop.on_trouble = context.log.warning
+            send_the_rest(self._workshop.store)
+
+    def _device(self, home: Home) -> str:
+        return home.device if self.device == "auto" else self.device
 
     def workshop(self) -> "Workshop":
         from lth_pipeline.lottery.data import DataDirs
-        from lth_pipeline.recipes import Store, Workshop
+        from lth_pipeline.recipes import Workshop
+        from lth_pipeline.recipes.remote import store_at
         from lth_pipeline.recipes.users import mark_use
 
         if self._workshop is None:
             home = find_home()
-            store = Store(home.store)
+            store = store_at(home.store, home.remote)
             store.ensure_writable()
             mark_use(store, home.dagster)
-            device = home.device if self.device == "auto" else self.device
             dirs = DataDirs(home.data, home.cache, home.memory, home.allowed)
+            processes = self.processes or home.processes or 1
             self._workshop = Workshop(
                 store,
                 dirs,
-                device=device,
+                device=self._device(home),
                 threads=self.threads,
                 together=self.together or home.together or None,
+                processes=processes,
                 replicates=tuple(self.replicates) or None,
                 checkpoint_seconds=self.checkpoint_seconds or home.checkpoint_seconds,
+                take_device=self._take_device if processes == 1 else None,  # several: their GPUs are not held
             )
         return self._workshop
 

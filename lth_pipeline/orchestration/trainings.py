@@ -19,7 +19,7 @@ from lth_pipeline.recipes.step import MASKED
 from lth_pipeline.recipes.workshop import OnRow
 
 #: of a card: not settings of a training
-NOT_PARAMS = {"name", "description", "quick", "based_on", "branch_of", "replicates", "arms"}
+NOT_PARAMS = {"name", "description", "quick", "based_on", "branch_of", "replicates", "arms", "scheduled", "resources"}
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,10 @@ def train(context: AssetExecutionContext, compute: Compute, tracking: Tracking, 
     """Make `step` or find it, and see that MLflow has a current run of it: one process at a time, or two would each set
     the other's run aside."""
     claim = f"{chain.name}.{chain.replicate}.{step.round}.{step.arm}.{step.draw}"
-    with compute.workshop().claimed(claim, str(step)):
+    workshop = compute.workshop()
+    if compute.recompute or not workshop.look_up(chain, step):
+        workshop.training_device()  # before the claim
+    with workshop.claimed(claim, str(step)):
         return _train(context, compute, tracking, chain, step)
 
 
@@ -133,6 +136,8 @@ def _logged(workshop: Workshop, tracker, chain: Chain, step: Step, product: Prod
         }
         if "diverged_at" in facts:
             logger.tags["lth.diverged_at"] = str(facts["diverged_at"])
+        if "note" in made_by:
+            logger.tags["lth.note"] = made_by["note"]
         if (made_by.get("experiment"), made_by.get("replicate")) != (chain.name, chain.replicate):
             logger.tags["lth.reused_from"] = origin(product)
             if source := made_by.get("mlflow_run") or _run_of(tracker, logger.training, product):

@@ -13,6 +13,10 @@ class DeviceError(Exception):
     """There is no such device here."""
 
 
+class ProcessesError(DeviceError):
+    """Several processes cannot make one training together, or one of them came to an end."""
+
+
 class Elsewhere(Exception):
     """Another process goes on with what a killed one trained together, under this claim. It is to be waited for without
     a claim on one of those, which it needs."""

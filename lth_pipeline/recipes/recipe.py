@@ -45,6 +45,10 @@ class Recipe:
 
     @cached_property
     def id(self) -> str:
-        """40 hex digits of the SHA-256 of `content` as JSON with sorted keys."""
-        text = json.dumps(self.content, sort_keys=True, separators=(",", ":"), allow_nan=False)
-        return hashlib.sha256(text.encode()).hexdigest()[:40]
+        return id_of(self.content)
+
+
+def id_of(content: Mapping[str, Any]) -> str:
+    """40 hex digits of the SHA-256 of a recipe's `content` as JSON with sorted keys."""
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()[:40]

@@ -20,6 +20,9 @@ def choose_device(device: str) -> torch.device:
     chosen = torch.device(device)
     if chosen.type == "cuda" and not torch.cuda.is_available():
         raise DeviceError(f"device {device!r}: torch finds no CUDA device here; use auto or cpu")
+    if chosen.type == "cuda" and chosen.index is not None and chosen.index >= torch.cuda.device_count():
+        last = f"cuda:{torch.cuda.device_count() - 1}"
+        raise DeviceError(f"device {device!r}: the last that torch finds here is {last}; use auto or that")
     return chosen
 
 
@@ -29,7 +32,8 @@ ARITHMETIC = 2
 
 
 def route(device: torch.device, **training: Any) -> dict[str, Any]:
-    """Recorded with each artifact. training: of one, its way, precision and networks_together."""
+    """Recorded with each artifact. training: of one, its way, precision, networks_together, and how many processes made
+    it where these are several."""
     return {
         "device": device.type,
         "processor": torch.cuda.get_device_name(device) if device.type == "cuda" else processor(),
@@ -42,9 +46,11 @@ def route(device: torch.device, **training: Any) -> dict[str, Any]:
 
 
 def in_words(route: Mapping[str, Any]) -> str:
-    """What a person wants to know of the route of a training: "cpu, by hand", "cuda, 10 together, bfloat16"."""
-    together = route["networks_together"]
-    said = [route["device"], f"{together} together" if together > 1 else route.get("way", "autograd")]
+    """What a person wants to know of the route of a training: "cpu, by hand", "cuda, 10 together, bfloat16", "cuda,
+    8 processes"."""
+    together, processes = route["networks_together"], route.get("processes", 1)
+    way = f"{processes} processes" if processes > 1 else route.get("way", "autograd")
+    said = [route["device"], f"{together} together" if together > 1 else way]
     return ", ".join(said + ([route["precision"]] if route["precision"] != "float32" else []))
 
 

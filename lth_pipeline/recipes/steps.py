@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
+from functools import partial
 from typing import TYPE_CHECKING
 
 import torch
@@ -15,11 +16,12 @@ from lth_pipeline.recipes.artifacts import early_weights_of, weights_of
 from lth_pipeline.recipes.chain import Chain
 from lth_pipeline.recipes.ladder import network_settings
 from lth_pipeline.recipes.made import Made
+from lth_pipeline.recipes.out_of_memory import saying_what_helps, unless_out_of_memory
 from lth_pipeline.recipes.pruning import drawn_mask, pruned_mask, taken_mask
 from lth_pipeline.recipes.recipe import Recipe
 from lth_pipeline.recipes.step import Step
-from lth_pipeline.recipes.together import Member, company, make_together
-from lth_pipeline.recipes.training import inputs_of, train_step
+from lth_pipeline.recipes.together import Member, company, make_together, train_fewer
+from lth_pipeline.recipes.training import inputs_of, schedule_of, train_step
 from lth_pipeline.recipes.transfer import with_norms
 
 if TYPE_CHECKING:
@@ -42,11 +44,19 @@ def compute(workshop: Workshop, chain: Chain, step: Step, recipe: Recipe, again:
 
 def _trained(workshop: Workshop, chain: Chain, step: Step, recipe: Recipe, again: bool) -> Made:
     model = small_model(chain, step.round, _mask_of_small(workshop, chain, step))
-    with ExitStack() as claims:
-        members = company(workshop, chain, step, recipe, model, claims, again)
-        if members:
-            return make_together(workshop, members, Member(chain, step, recipe), model, again)
-    return train_step(workshop, chain, step, recipe, model)
+    own, schedule = Member(chain, step, recipe), schedule_of(chain, step)
+    with saying_what_helps(workshop.training_device(), f"{chain.name}, {step}", schedule):
+        while True:
+            with ExitStack() as claims:
+                members = company(workshop, chain, step, recipe, model, claims, again)
+                if not members:
+                    return train_step(workshop, chain, step, recipe, model)
+                together = partial(make_together, workshop, members, own, model, again)
+                if len(members) == 1:
+                    return together()
+                if made := unless_out_of_memory(together):
+                    return made
+                train_fewer(workshop, members, own, model)
 
 
 def _mask(workshop: Workshop, chain: Chain, step: Step, recipe: Recipe, inputs: dict[str, Tensors]) -> Made:
@@ -80,8 +90,12 @@ def small_model(chain: Chain, round: int, mask: Tensors | None) -> Model:
     """The dense network with as many weights as `mask` leaves, or as near as its widths allow; without: the whole."""
     if mask is None:
         return chain.model(round)
+    return narrow_model(chain, round, sum(masks.counts(mask).values()))
+
+
+def narrow_model(chain: Chain, round: int, left: int) -> Model:
+    """The dense network with `left` weights, or as near as its widths allow."""
     facts, experiment = chain.facts(round), chain.owner(round)
-    left = sum(masks.counts(mask).values())
     return narrowed(experiment.model.name, facts.image_shape, facts.classes, left, **network_settings(experiment))
 
 

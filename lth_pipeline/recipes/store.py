@@ -7,6 +7,7 @@
     users/<hash of a project's folder>      of the projects that use it (users.py)
     .lock                                   held by whoever saves, and alone by what clears up (inventory.py)
     damaged/                                files that were found damaged, for a person to look at
+    unsent/                                 marks of what a remote store does not have yet (remote.py)
 
 Files are written to a temporary name, flushed to the disk and renamed, so a file that is there is whole.
 What is read is verified: a flipped bit never gives a wrong result. The file is put aside and a DamagedError says so;
@@ -26,6 +27,7 @@ from uuid import uuid4
 from lth_pipeline.files import claimed, ensure_writable, half_written, write_atomically
 from lth_pipeline.recipes.errors import DamagedError, StoreError
 from lth_pipeline.recipes.recipe import Recipe
+from lth_pipeline.recipes.remote import Remote, fetch_artifact, fetch_record, mark_unsent, send
 
 if TYPE_CHECKING:
     import torch
@@ -44,8 +46,10 @@ def name_together(recipe_ids: Iterable[str]) -> str:
 
 
 class Store:
-    def __init__(self, folder: str | Path):
-        self.folder = Path(folder)
+    """remote: shared with other machines; where it is not in `folder`, it is looked for there."""
+
+    def __init__(self, folder: str | Path, remote: Remote | None = None):
+        self.folder, self.remote = Path(folder), remote
 
     def object_path(self, version: str) -> Path:
         return self.folder / "objects" / version[:2] / f"{version}.safetensors"
@@ -59,7 +63,13 @@ class Store:
     def find(self, recipe_id: str) -> Record | None:
         """What the recipe made, or None where it was never made or its artifact is gone."""
         record = self.recorded(recipe_id)
-        return record if record and self.object_path(record["version"]).is_file() else None
+        return record if record and self._has(record["version"]) else None
+
+    def _has(self, version: str) -> bool:
+        """Whether an artifact is there, now that it was fetched where a remote has it."""
+        return self.object_path(version).is_file() or (
+            self.remote is not None and fetch_artifact(self, self.remote, version)
+        )
 
     def recorded(self, recipe_id: str) -> Record | None:
         """The record of what the recipe made, whether its artifact is there or not."""
@@ -67,18 +77,23 @@ class Store:
         try:
             return read_record(path)
         except FileNotFoundError:
-            return None
+            return fetch_record(self, self.remote, recipe_id) if self.remote else None
         except OSError as error:
             raise StoreError(f"{path}: cannot be read ({error.strerror})") from error
         except DAMAGE as error:
             raise self._put_aside(path, str(error), read_record) from error
 
     def save(self, recipe: Recipe, tensors: Mapping[str, torch.Tensor], **notes: Any) -> Record:
-        """Keep what `recipe` made, with `notes` (facts, route, made_by, …). Gives the record."""
+        """Keep what `recipe` made, with `notes` (facts, route, made_by, …), and send it. Gives the record."""
+        if self.remote:
+            mark_unsent(self, recipe.id)
         version = self.put(tensors)
         record = {"recipe": recipe.content, "version": version, **notes}
         sealed = json.dumps({"record": record, "sha256": _seal(record)}, indent=1)
-        _write(self.record_path(recipe.id), sealed.encode())
+        write(self.record_path(recipe.id), sealed.encode())
+        if self.remote:
+            mark_unsent(self, recipe.id)  # again: another process that sends drops the mark of what is not there yet
+            send(self, self.remote)
         return record
 
     def put(self, tensors: Mapping[str, torch.Tensor]) -> str:
@@ -91,12 +106,13 @@ class Store:
         version = digest(tensors)
         path = self.object_path(version)
         if not path.is_file():
-            _write(path, save(tensors))
+            write(path, save(tensors))
         return version
 
     def load(self, version: str) -> dict[str, torch.Tensor]:
         """The tensors of a data version, verified."""
         path = self.object_path(version)
+        self._has(version)  # fetched, where it has to be
         try:
             return _artifact(path)
         except DAMAGE as error:
@@ -131,7 +147,7 @@ class Store:
         from safetensors.torch import save
 
         metadata = {"seal": _checkpoint_seal(tensors, route), "of": " ".join(of)}
-        _write(self.checkpoint_path(name), save(dict(tensors), metadata=metadata))
+        write(self.checkpoint_path(name), save(dict(tensors), metadata=metadata))
 
     def load_checkpoint(self, name: str, route: Record) -> dict[str, torch.Tensor] | None:
         """The state kept, or None. One that is damaged, or of another route, is as good as none: it starts over."""
@@ -203,7 +219,7 @@ def members_of(path: Path) -> tuple[str, ...]:
         return ()
 
 
-def _write(path: Path, content: bytes) -> None:
+def write(path: Path, content: bytes) -> None:
     try:
         write_atomically(path, content)
     except OSError as error:
@@ -215,7 +231,12 @@ def _write(path: Path, content: bytes) -> None:
 
 def read_record(path: Path) -> Record:
     """The record in a file, verified. Raises OSError, and one of DAMAGE of what is no record."""
-    sealed = json.loads(path.read_bytes())
+    return record_in(path.read_bytes())
+
+
+def record_in(content: bytes) -> Record:
+    """The same of what is in one."""
+    sealed = json.loads(content)
     record = sealed["record"]
     if sealed["sha256"] != _seal(record):
         raise ValueError("its checksum does not fit")
@@ -226,22 +247,28 @@ def read_record(path: Path) -> Record:
 
 def _artifact(path: Path) -> dict[str, torch.Tensor]:
     """Raises StoreError where it cannot be read, and one of DAMAGE of what is not the artifact of that name."""
+    try:
+        return artifact_in(path.read_bytes(), path.stem)
+    except FileNotFoundError as error:
+        raise DamagedError(f"{path}: is not there; run again, and the step that makes it is computed anew") from error
+    except OSError as error:
+        raise StoreError(f"{path}: cannot be read ({error.strerror})") from error
+
+
+def artifact_in(content: bytes, version: str) -> dict[str, torch.Tensor]:
+    """The tensors in a file. Raises one of DAMAGE where they are not those of that data version."""
     from safetensors import SafetensorError
     from safetensors.torch import load
 
     from lth_pipeline.lottery.digest import digest
 
     try:
-        tensors = load(path.read_bytes())
-        if digest(tensors) != path.stem:
-            raise ValueError("its content does not have the SHA-256 that it is named by")
-        return tensors
-    except FileNotFoundError as error:
-        raise DamagedError(f"{path}: is not there; run again, and the step that makes it is computed anew") from error
-    except OSError as error:
-        raise StoreError(f"{path}: cannot be read ({error.strerror})") from error
+        tensors = load(content)
     except SafetensorError as error:
         raise ValueError(str(error)) from error
+    if digest(tensors) != version:
+        raise ValueError("its content does not have the SHA-256 that it is named by")
+    return tensors
 
 
 def _seal(record: Record) -> str:

@@ -12,8 +12,6 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-import torch
-
 from lth_pipeline.lottery.errors import ModelError, PruningError
 from lth_pipeline.lottery.training import curve
 from lth_pipeline.lottery.training.together import Network, can_train_together, fits, train_together
@@ -25,7 +23,8 @@ from lth_pipeline.recipes.divergence import diverged_above
 from lth_pipeline.recipes.errors import Elsewhere
 from lth_pipeline.recipes.made import Made
 from lth_pipeline.recipes.recipe import Recipe
-from lth_pipeline.recipes.route import choose_device, precision_of, route
+from lth_pipeline.recipes.room import most_together, size, trained_beside
+from lth_pipeline.recipes.route import precision_of, route
 from lth_pipeline.recipes.step import Step
 from lth_pipeline.recipes.store import name_together
 from lth_pipeline.recipes.training import data_for, inputs_of, schedule_of, seeds_of, stop_of, what_was_made
@@ -35,7 +34,6 @@ if TYPE_CHECKING:
     from lth_pipeline.recipes.workshop import Seen, Workshop
 
 ALONE = ("dense_small", "ticket_distilled")  # arms with a network, or a loss, of their own
-SHARE = 0.4  # of a GPU's memory, that networks trained together may take by the estimate of `room`
 
 
 @dataclass(frozen=True)
@@ -55,12 +53,14 @@ def company(
     What these need from the rounds above is made where it is missing. Each is claimed, until `claims` ends; one that
     another process is about is left to it. Empty where `step` trains by itself.
 
-    again: those that are there too. So many and the same networks side by side give the same bits once more; networks
-    with convolutions have bits of their own whatever trains beside them, and are alone in their company then.
+    again: those that are there too, as many as the record has. So many and the same networks side by side give the same
+    bits once more; networks with convolutions have bits of their own whatever trains beside them, and are alone in
+    their company then.
     """
-    own, device = Member(chain, step, recipe), choose_device(workshop.device)
-    most = room(device, model, schedule_of(chain, step).batch_size) if workshop.together is None else workshop.together
-    if most < 2 or not _may_join(chain, step, model):
+    own, device = Member(chain, step, recipe), workshop.training_device()
+    most = most_together(workshop, device, model, schedule_of(chain, step))
+    before = trained_beside(workshop, recipe, device) if again else None
+    if workshop.processes > 1 or most < 2 or before == 1 or not _may_join(chain, step, model):
         return []
     if not fits(data_for(chain.owner(step.round), workshop.dirs, device, recipe.inputs["data"])):
         return []
@@ -69,20 +69,39 @@ def company(
     beside = _beside(workshop, chain, step)
     if not again and (left := _left_half_done(workshop, beside, own, claims)):
         return left
-    place = beside.index((chain, step))
+    if again:
+        return _as_before(workshop, beside, own, most, before)
     found = []
-    for other, candidate in beside[place // most * most :][:most]:
+    for other, candidate in _block(beside, own, most):
         if (other, candidate) == (chain, step):
             found.append(own)
-        elif (needed := _prepared(workshop, other, candidate)) and (again or _missing(workshop, needed, claims)):
+        elif (needed := _prepared(workshop, other, candidate)) and _missing(workshop, needed, claims):
             found.append(needed)
     return found if len(found) > 1 else []
+
+
+def train_fewer(workshop: Workshop, members: Sequence[Member], own: Member, model: Model) -> None:
+    """From now on this workshop trains half as many such networks side by side: the device had no memory for `members`.
+
+    These begin anew, as if there had never been more of them: a state of more has other bits. So it is removed."""
+    schedule, device = schedule_of(own.chain, own.step), workshop.training_device()
+    most = min(most_together(workshop, device, model, schedule), len(_beside(workshop, own.chain, own.step)))
+    while most >= len(members):
+        most //= 2
+    workshop.narrowed[size(device, model, schedule)] = most
+    workshop.store.drop_checkpoint(name_together([member.recipe.id for member in members]))
+    note = (
+        f"device {str(device)!r} has not enough memory for {len(members)} networks side by side ({own.step}, batch "
+        f"size {schedule.batch_size}); from here on {f'{most} train' if most > 1 else 'one trains'} at a time"
+    )
+    workshop.warn(note)
+    workshop.made_by["note"] = note
 
 
 def make_together(workshop: Workshop, members: Sequence[Member], own: Member, model: Model, again: bool) -> Made:
     """Train `members`, and give what came of `own`; the others are put into the store here, but not `again`."""
     chain, step = own.chain, own.step
-    device, schedule, stop = choose_device(workshop.device), schedule_of(chain, step), stop_of(step)
+    device, schedule, stop = workshop.training_device(), schedule_of(chain, step), stop_of(step)
     data = data_for(chain.owner(step.round), workshop.dirs, device, own.recipe.inputs["data"])
     precision = precision_of(schedule, device)
     how = {"way": "together", "precision": precision, "networks_together": len(members)}
@@ -120,18 +139,28 @@ def make_together(workshop: Workshop, members: Sequence[Member], own: Member, mo
     return made[place]._replace(once_kept=partial(store.drop_checkpoint, name_together(ids)))
 
 
-def room(device: torch.device, model: Model, batch_size: int) -> int:
-    """How many networks a device takes: on a CPU one, where stacking costs (ten LeNets take 1.19 ms each and step, one
-    alone 0.92: the products bound the step, and the weights of many fall out of the cache).
+def _block(beside: Sequence[tuple[Chain, Step]], own: Member, most: int) -> Sequence[tuple[Chain, Step]]:
+    place = beside.index((own.chain, own.step))
+    return beside[place // most * most :][:most]
 
-    A network holds weights, gradients and two moments, and a batch's activations forth and back. Of the whole memory,
-    not what is free of it just now: as many train together in a recompute, or after a crash, as before.
-    """
-    if device.type != "cuda":
-        return 1
-    whole = torch.cuda.get_device_properties(device).total_memory
-    each = 4 * 4 * model.parameters + 2 * 4 * batch_size * model.widest * len(model.layers)
-    return max(1, int(SHARE * whole / each))
+
+def _as_before(
+    workshop: Workshop, beside: Sequence[tuple[Chain, Step]], own: Member, most: int, before: int | None
+) -> list[Member]:
+    """The `before` that trained with `own`, itself among them: as many as may, or fewer by halves where memory had been
+    short (`train_fewer`). Where no such number comes out, or none is known, as many as may."""
+    found, most = [], min(most, len(beside))
+    while most > 1:
+        members = [
+            own if (chain, step) == (own.chain, own.step) else _prepared(workshop, chain, step)
+            for chain, step in _block(beside, own, most)
+        ]
+        found.append([member for member in members if member])
+        if before in (None, len(found[-1])):
+            break
+        most //= 2
+    chosen = next((members for members in found if len(members) == before), found[0] if found else [])
+    return chosen if len(chosen) > 1 else []
 
 
 def _may_join(chain: Chain, step: Step, model: Model) -> bool:

@@ -28,8 +28,9 @@ from lth_pipeline.recipes.facts import source_of
 from lth_pipeline.recipes.made import Made
 from lth_pipeline.recipes.recipe import Recipe
 from lth_pipeline.recipes.rewinding import mask_every
-from lth_pipeline.recipes.route import choose_device, precision_of, route
+from lth_pipeline.recipes.route import precision_of, route
 from lth_pipeline.recipes.step import Step
+from lth_pipeline.recipes.team_training import as_job, check_batch, tensors_to_send
 
 if TYPE_CHECKING:
     from lth_pipeline.lottery.models import Model
@@ -40,34 +41,39 @@ Tensors = dict[str, torch.Tensor]
 
 def train_step(workshop: Workshop, chain: Chain, step: Step, recipe: Recipe, model: Model) -> Made:
     """A training, or the weights at a rewind point, by itself."""
+    team = workshop.team
+    if workshop.processes > 1:
+        check_batch(chain, step, workshop.processes)
+    if workshop.processes > 1 and team is None:
+        from lth_pipeline.recipes.distributed import train_in_processes
+
+        return train_in_processes(workshop, chain, step, recipe, model)
     inputs = inputs_of(workshop, recipe)
-    experiment = chain.owner(step.round)
-    device = choose_device(workshop.device)
-    data = data_for(experiment, workshop.dirs, device, recipe.inputs["data"])
+    device = workshop.training_device()
+    data = data_for(chain.owner(step.round), workshop.dirs, device, recipe.inputs["data"])
     stop, schedule = stop_of(step), schedule_of(chain, step)
     follower = _follower(chain, weights_of(inputs["weights"])) if chain.is_early(step) else None
-    way = choose(model, inputs.get("mask"), schedule, device)
-    how = {"way": way, "precision": precision_of(schedule, device)}
+    way = "distributed" if team else choose(model, inputs.get("mask"), schedule, device)
+    how = {"way": way, "precision": precision_of(schedule, device), **({"processes": team.size} if team else {})}
     store, sealed = workshop.store, route(device, **how)
     kept = store.load_checkpoint(recipe.id, sealed)
+    if team:
+        team.lead(as_job(chain, step, recipe, model), tensors_to_send(inputs, kept))
     keep = keeper(workshop, str(step), lambda state: store.save_checkpoint(recipe.id, state_tensors(state), sealed))
 
     def on_evaluation(row: curve.Row, state) -> None:
         if workshop.on_row:
             workshop.on_row(step, row, stop or schedule.iterations)
 
-    trained = train(
+    trained = trained_from(
+        chain,
+        step,
         model,
-        weights_of(inputs["weights"]),
-        inputs.get("mask"),
         data,
-        schedule,
-        seeds_of(chain, step),
-        stop=stop,
-        resume=state_of(kept) if kept else None,
+        inputs,
+        kept,
         on_evaluation=on_evaluation,
         on_step=lambda iteration, weights, state: keep(state),
-        teacher=_teacher(chain, experiment, inputs["teacher"]) if "teacher" in inputs else None,
         follower=follower,
         way=way,
     )
@@ -80,6 +86,31 @@ def train_step(workshop: Workshop, chain: Chain, step: Step, recipe: Recipe, mod
         share = model.prunable / chain.model(step.round).prunable
         return made._replace(facts={**made.facts, "weights": model.prunable, "density": share})
     return made
+
+
+def trained_from(
+    chain: Chain,
+    step: Step,
+    model: Model,
+    data: datasets.Data,
+    inputs: dict[str, Tensors],
+    kept: Tensors | None,
+    **options: Any,
+) -> Trained:
+    """The training that `step` is, from its inputs, or from the state that was kept of it. options: of `train`."""
+    experiment = chain.owner(step.round)
+    return train(
+        model,
+        weights_of(inputs["weights"]),
+        inputs.get("mask"),
+        data,
+        schedule_of(chain, step),
+        seeds_of(chain, step),
+        stop=stop_of(step),
+        resume=state_of(kept) if kept else None,
+        teacher=_teacher(chain, experiment, inputs["teacher"]) if "teacher" in inputs else None,
+        **options,
+    )
 
 
 def inputs_of(workshop: Workshop, recipe: Recipe) -> dict[str, Tensors]:

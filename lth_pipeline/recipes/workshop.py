@@ -14,15 +14,18 @@ from weakref import WeakKeyDictionary
 from lth_pipeline.experiments import Experiment
 from lth_pipeline.lottery.data import DataDirs
 from lth_pipeline.recipes.chain import Chain
-from lth_pipeline.recipes.errors import DamagedError, Elsewhere
+from lth_pipeline.recipes.errors import DamagedError, Elsewhere, ProcessesError
 from lth_pipeline.recipes.inventory import saving
 from lth_pipeline.recipes.recipe import Recipe
 from lth_pipeline.recipes.step import Step
 from lth_pipeline.recipes.store import Record, Store
 
 if TYPE_CHECKING:
+    import torch
+
     from lth_pipeline.lottery.training.curve import Row
     from lth_pipeline.recipes.made import Made
+    from lth_pipeline.recipes.team import Team
 
 
 T = TypeVar("T")
@@ -71,7 +74,11 @@ class Workshop:
     checkpoint_seconds: how often a training leaves a state to resume from; 0: after every step.
     together: how many networks train side by side, at most; None: on a GPU as many as it takes, on a CPU each alone.
     replicates: those whose networks may train beside the one asked for; None: all of its card.
+    processes: how many make each training together (docs/distributed.md); each network alone then.
+    team: of those, where this process is one of them, and leads.
     made_by: written into the record of what is computed (experiment, Dagster run, …).
+    take_device: gives the name of the device that is held for this workshop alone (devices.py), taken by its first
+        call. None: trainings run on `device`, whoever else is on it.
     """
 
     store: Store
@@ -81,17 +88,35 @@ class Workshop:
     checkpoint_seconds: float = 30.0
     together: int | None = None
     replicates: tuple[int, ...] | None = None
+    processes: int = 1
+    team: Team | None = None
     made_by: dict[str, Any] = field(default_factory=dict)
     on_row: OnRow | None = None
     on_wait: Callable[[str], None] | None = None  # another process is about this; it is waited for
     on_trouble: Callable[[str], None] | None = None  # something went wrong that ends nothing
+    take_device: Callable[[], str] | None = None
 
     def __post_init__(self) -> None:
+        if self.processes > 1 and (self.together or 1) > 1:
+            raise ProcessesError(
+                f"processes: {self.processes}, together: {self.together}: several processes train one network, or one "
+                f"process several; set one of them to 1 (together: LTH_TOGETHER, processes: LTH_PROCESSES)"
+            )
         given = self.data_dir
         self.dirs = given if isinstance(given, DataDirs) else DataDirs(Path(given), self.store.folder.parent / "cache")
+        self.narrowed: dict[Any, int] = {}  # how many networks at most a device had memory for (together.py)
+        if self.store.remote:
+            self.store.remote.tell = self.warn
         self._mending = False
         self._known: dict[str, Record] = {}
         self._made: WeakKeyDictionary[Chain, dict[Step, Product]] = WeakKeyDictionary()
+
+    def training_device(self) -> torch.device:
+        """What trainings run on; taken now where it has to be, which may wait for another process. So it is asked for
+        before a claim is: who has a device may wait for a claim, and never the other way round."""
+        from lth_pipeline.recipes.route import choose_device
+
+        return choose_device(self.take_device() if self.take_device else self.device)
 
     def chain(self, cards: Mapping[str, Experiment], name: str, replicate: int) -> Chain:
         """A chain that knows this workshop's data."""
@@ -164,6 +189,8 @@ class Workshop:
                 self.store.drop_finished(recipe.id)
             made[step] = Product(recipe, before, computed=False)
             return made[step]
+        if step.trains:
+            self.training_device()
         with self.claimed(recipe.id, str(step)) if step.trains else nullcontext():
             if fresh:
                 self.store.drop_checkpoint(recipe.id)
@@ -229,7 +256,7 @@ class Workshop:
                 made.tensors,
                 facts=made.facts,
                 # everything but training is computed on the CPU, whatever the device
-                route=route(choose_device(self.device if step.trains else "cpu"), **made.route),
+                route=route(self.training_device() if step.trains else choose_device("cpu"), **made.route),
                 made_by={**self.made_by, "step": str(step)},
                 made_at=datetime.now(UTC).isoformat(timespec="seconds"),
             )

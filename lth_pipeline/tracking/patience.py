@@ -79,6 +79,8 @@ def plain_errors(uri: str) -> Iterator[None]:
         yield
     except MlflowException as error:
         first = str(error).split("\n")[0]
+        if error.error_code in ("UNAUTHENTICATED", "PERMISSION_DENIED"):
+            raise TrackingError(_shut_out(uri, login=error.error_code == "UNAUTHENTICATED")) from error
         if not _is_away(error, first):
             raise
         if uri.startswith("http"):
@@ -88,10 +90,27 @@ def plain_errors(uri: str) -> Iterator[None]:
     except (ConnectionError, Timeout) as error:
         raise Away(f"the MLflow server {uri} does not answer ({_cause(str(error))})") from error
     except HTTPError as error:
+        if error.response is not None and error.response.status_code in (401, 403):
+            raise TrackingError(_shut_out(uri, login=error.response.status_code == 401)) from error
         kind = Away if error.response is not None and error.response.status_code >= 500 else TrackingError
         raise kind(f"the MLflow server {uri} refuses ({str(error)[:300]})") from error
     except OSError as error:
         raise TrackingError(f"artifacts of the MLflow store {uri} cannot be written ({error})") from error
+
+
+def _shut_out(uri: str, *, login: bool) -> str:
+    """Why a server does not do what it is asked; never the password. login: whether one would help."""
+    from mlflow.utils.credentials import read_mlflow_creds
+
+    user = read_mlflow_creds().username
+    if not login:
+        return f"the MLflow server {uri} does not allow this to the user {user!r}; its administrator can"
+    if not user:
+        return (
+            f"the MLflow server {uri} asks for a login: set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or "
+            f"write them into ~/.mlflow/credentials"
+        )
+    return f"the MLflow server {uri} knows no user {user!r} with the password that MLFLOW_TRACKING_PASSWORD gives"
 
 
 def _cause(said: str) -> str:

@@ -100,7 +100,8 @@ def open_tracker(uri: str, folder: Path, ui: str, patience: Patience | None = No
     except TrackingError:
         raise
     except Exception as error:
-        raise TrackingError(f"the MLflow store {uri} cannot be used: {error}") from error
+        said = " ".join(str(getattr(error, "orig", None) or error).split())[:300]
+        raise TrackingError(f"the MLflow store {uri} cannot be used ({said})") from error
     return Tracker(client, uri, artifacts, ui, patience)
 
 

@@ -11,8 +11,8 @@ from lth_pipeline.experiments.settings.base import FieldFault, Number, PositiveN
 
 
 class ResourceSettings(Settings):
-    gpus: Annotated[Number, Field(ge=0, le=64)] | None = setting(
-        None, description="GPUs of a run; a share such as 0.5 lets two runs have one"
+    gpus: Annotated[int, Field(ge=0, le=64)] | None = setting(
+        None, description="GPUs of a run; whole ones, for at most one run holds a GPU"
     )
     cpus: Annotated[Number, Field(gt=0, le=1024)] | None = setting(None, description="processor cores of a run")
     memory_gb: PositiveNumber | None = setting(None, description="main memory of a run, in GiB")
@@ -21,6 +21,4 @@ class ResourceSettings(Settings):
     def _says_something(self) -> ResourceSettings:
         if self.gpus is None and self.cpus is None and self.memory_gb is None:
             raise FieldFault("", MISSING, "asks for nothing; give gpus, cpus or memory_gb, or leave it out")
-        if self.gpus and self.gpus > 1 and self.gpus != int(self.gpus):
-            raise FieldFault("gpus", self.gpus, "above 1 must be a whole number: no GPU is shared by so large a run")
         return self

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 import torch
 from torch.nn.functional import pad
 
+from lth_pipeline.lottery.models.share import Share
+
 
 @dataclass(frozen=True)
 class Augmentation:
@@ -19,12 +21,16 @@ class Augmentation:
     crop: int | None = None
 
 
-def augmented(pixels: torch.Tensor, how: Augmentation, draws: torch.Generator) -> torch.Tensor:
+def augmented(
+    pixels: torch.Tensor, how: Augmentation, draws: torch.Generator, share: Share | None = None
+) -> torch.Tensor:
     """`pixels` (N, C, H, W) changed, each image by draws of its own.
 
+    share: of a batch, that `pixels` are; the draws are those of the whole batch then. None: they are all of it.
     The draws (three small whole numbers an image) are made on the CPU, so they are the same on every device.
     """
-    return changed(pixels, how, drawn(len(pixels), how, draws).to(pixels.device))
+    numbers = drawn(share.batch, how, draws)[:, share.own] if share else drawn(len(pixels), how, draws)
+    return changed(pixels, how, numbers.to(pixels.device))
 
 
 def drawn(images: int, how: Augmentation, draws: torch.Generator) -> torch.Tensor:

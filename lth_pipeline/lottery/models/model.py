@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from math import prod
 from typing import TYPE_CHECKING
 
+from lth_pipeline.lottery.models.share import Share
+
 if TYPE_CHECKING:
     import torch
 
@@ -52,10 +54,12 @@ class Mode:
 
     training: batch norm uses the batch's statistics and moves the running ones, in place; dropout is on.
     draws: the CPU generator that this pass's dropout draws from.
+    share: of the batch, that the images of this pass are, where several processes learn it; None: the whole.
     """
 
     training: bool = False
     draws: torch.Generator | None = None
+    share: Share | None = None
 
 
 EVALUATION = Mode()

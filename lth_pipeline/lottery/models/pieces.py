@@ -36,10 +36,15 @@ def conv(weights: Tensors, layer: Layer, activations: torch.Tensor, padding: int
 def normalised(weights: Tensors, norm: Norm, activations: torch.Tensor, mode: Mode) -> torch.Tensor:
     """Batch normalisation of (N, C, H, W) over N, H and W (Ioffe & Szegedy 2015, alg. 1 and 2).
 
-    In training the batch's own statistics are used and the running ones in `weights` are moved, in place.
+    In training the batch's own statistics are used, the whole batch's where this is a share of it, and the running
+    ones in `weights` are moved, in place.
     """
     mean, variance = (weights[name] for name in norm.buffers)
     weight, bias = weights[f"{norm.name}.weight"], weights[f"{norm.name}.bias"]
+    if mode.training and mode.share:
+        from lth_pipeline.lottery.models.joint_norm import joint_batch_norm
+
+        return joint_batch_norm(activations, (mean, variance), weight, bias, MOMENTUM, EPS, mode.share)
     return batch_norm(activations, mean, variance, weight, bias, mode.training, MOMENTUM, EPS)
 
 
@@ -64,14 +69,18 @@ def dropout(activations: torch.Tensor, rate: float, mode: Mode) -> torch.Tensor:
     """Each element is dropped with probability `rate` in training, the others are scaled by 1 / (1 − rate).
 
     Scaled in training, so that evaluation does nothing (inverted dropout; Srivastava et al. 2014). What is
-    dropped is drawn on the CPU whatever the device, so it is the same everywhere.
+    dropped is drawn on the CPU whatever the device, for the whole batch whatever the share of it, so it is the same
+    everywhere.
     """
     if not rate or not mode.training:
         return activations
     if mode.draws is None:
         raise ValueError("dropout in training needs the generator that it draws from: Mode(training=True, draws=…)")
     keep = 1.0 - rate
-    kept = torch.rand(activations.shape, generator=mode.draws) < keep
+    whole = activations.shape if mode.share is None else (mode.share.batch, *activations.shape[1:])
+    kept = torch.rand(whole, generator=mode.draws) < keep
+    if mode.share:
+        kept = kept[mode.share.own]
     return (activations * kept.to(activations.device)).mul_(1.0 / keep)
 
 

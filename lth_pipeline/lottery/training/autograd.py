@@ -6,6 +6,7 @@ import torch
 
 from lth_pipeline.lottery.data.dataset import Part
 from lth_pipeline.lottery.models.model import Mode, Model, Tensors
+from lth_pipeline.lottery.models.share import Share
 from lth_pipeline.lottery.training.clearing import clear, survivors
 from lth_pipeline.lottery.training.distillation import Teacher
 from lth_pipeline.lottery.training.evaluation import evaluate
@@ -19,6 +20,8 @@ class Autograd:
 
     names, learned: what the optimiser moves, in one order always: the norm that clipping takes is a sum over tensors.
     """
+
+    share: Share | None = None
 
     def __init__(
         self, model: Model, weights: Tensors, mask: Tensors | None, schedule: Schedule, teacher: Teacher | None

@@ -43,6 +43,8 @@ class Cut:
 class ByHand:
     """The weights of one network, and its step. Everything lies batch first: activations are (N, units)."""
 
+    share = None
+
     def __init__(
         self, model: Model, weights: Tensors, mask: Tensors | None, schedule: Schedule, teacher: Teacher | None
     ):

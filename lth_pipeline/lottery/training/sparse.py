@@ -98,6 +98,8 @@ class Whole:
 class Sparse:
     """The weights of one network, and its step. Everything lies units first: activations are (units, N)."""
 
+    share = None
+
     def __init__(self, model: Model, weights: Tensors, mask: Tensors, schedule: Schedule, teacher: Teacher | None):
         self._model, self._smoothing, self._teacher = model, schedule.label_smoothing, teacher
         self._whole = dict(weights)

@@ -158,10 +158,14 @@ def train(
             last = first
         constant = schedule.schedule == "constant" and not schedule.warmup
         order = batches(len(data.train), schedule.batch_size, first, last, lambda epoch: seeds("data_order", epoch))
+        if network.share:
+            order = (batch[network.share.own] for batch in order)
         for iteration, (pixels, labels) in enumerate(fetched(data.train, order), start=first + 1):
             if schedule.augmentation:
-                pixels = augmented(pixels, schedule.augmentation, generator(seeds("augmentation", iteration)))
-            mode = Mode(True, generator(seeds("dropout", iteration)) if model.dropout else None)
+                draws = generator(seeds("augmentation", iteration))
+                pixels = augmented(pixels, schedule.augmentation, draws, network.share)
+            dropout = generator(seeds("dropout", iteration)) if model.dropout else None
+            mode = Mode(True, dropout, network.share)
             loss = network.gradients(ready(data.train, pixels), labels, mode)
             if schedule.clip_norm is not None:
                 torch.nn.utils.clip_grad_norm_(network.learned, schedule.clip_norm)

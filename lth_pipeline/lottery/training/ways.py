@@ -1,8 +1,9 @@
 """The ways to make a training step, and which is taken for a network under a mask.
 
-All give the results of "autograd": "by hand" the same bits where no layer is cut down, else up to rounding, as does
-"sparse". The way follows from network, mask and schedule alone, never from a measurement on the spot, so a recompute
-takes the same one and gives the same bits.
+All give the results of "autograd": "by hand" the same bits where no layer is cut down, else up to rounding, as do
+"sparse" and "distributed". The way follows from network, mask and schedule alone, never from a measurement on the
+spot, so a recompute takes the same one and gives the same bits; "distributed" is for several processes, where they were
+asked for.
 """
 
 from __future__ import annotations
@@ -13,9 +14,11 @@ import torch
 
 from lth_pipeline.lottery.data.dataset import Part
 from lth_pipeline.lottery.models.model import Mode, Model, Tensors
+from lth_pipeline.lottery.models.share import Share
 from lth_pipeline.lottery.training.autograd import Autograd
 from lth_pipeline.lottery.training.by_hand import ByHand, computed
 from lth_pipeline.lottery.training.distillation import Teacher
+from lth_pipeline.lottery.training.distributed import Distributed
 from lth_pipeline.lottery.training.schedule import Schedule
 from lth_pipeline.lottery.training.sparse import Sparse, is_sparse
 
@@ -30,10 +33,12 @@ class Way(Protocol):
     """The weights of one network, and its step.
 
     names: of all tensors that the optimiser moves, sorted. learned: these, or of each what survives, with gradients.
+    share: of each batch, that this process learns; None: all of it.
     """
 
     names: list[str]
     learned: list[torch.Tensor]
+    share: Share | None
 
     def gradients(self, images: torch.Tensor, labels: torch.Tensor, mode: Mode) -> torch.Tensor:
         """The loss of a batch, a scalar; the gradients stand in `learned`, those of the pruned zero."""
@@ -71,5 +76,5 @@ def begin(
     way: str, model: Model, weights: Tensors, mask: Tensors | None, schedule: Schedule, teacher: Teacher | None
 ) -> Way:
     """The step of `model` that way, from `weights`, which it takes over and changes."""
-    made = {"autograd": Autograd, "by hand": ByHand, "sparse": Sparse}[way]
+    made = {"autograd": Autograd, "by hand": ByHand, "sparse": Sparse, "distributed": Distributed}[way]
     return made(model, weights, mask, schedule, teacher)

@@ -16,7 +16,7 @@ test: $(VENV)/.installed-dev
 	@$(VENV)/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 test-servers: $(VENV)/.installed-servers
-	@$(VENV)/bin/python -m pytest -m servers
+	@$(VENV)/bin/python -m pytest -m servers -n 2 --dist loadfile --no-loadscope-reorder
 
 ui: $(VENV)/.installed
 	@$(LTH) ui

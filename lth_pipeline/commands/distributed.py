@@ -56,15 +56,16 @@ def _lead(home: Home, team: Team, card: str, replicate: int, through: int | None
     """Make all of a replicate's trainings that are missing."""
     from lth_pipeline.commands.common import data_dirs, named, places
     from lth_pipeline.experiments import Experiment
-    from lth_pipeline.recipes import Store, Workshop
+    from lth_pipeline.recipes import Workshop
     from lth_pipeline.recipes.ready import make_ready
+    from lth_pipeline.recipes.remote import store_at
     from lth_pipeline.recipes.users import mark_use
 
     _, cards = places()
     chosen = named(cards, card)
     if not isinstance(chosen, Experiment):
         raise click.ClickException(f"{card} is a sweep; give one of its experiments: {', '.join(chosen.members)}")
-    store, dirs = Store(home.store), data_dirs(home)
+    store, dirs = store_at(home.store, home.remote), data_dirs(home)
     store.ensure_writable()
     mark_use(store, home.dagster)
     make_ready(cards, card, dirs, None, [home.experiments])

@@ -93,7 +93,11 @@ def run(card, replicates, through, rounds, recompute, workers, queue) -> None:
         }
         among = f"{len(names)} experiments, " if whole else ""
         among += f"first what the ticket of {', '.join(first)} lacks, " if first else ""
-        at_once = workers or suitable_workers(len(states) or len(tasks), os.cpu_count() or 1, visible_gpus(home.device))
+        at_once = workers or suitable_workers(
+            len(states) or len(tasks),
+            max(1, (os.cpu_count() or 1) // (home.processes or 1)),
+            visible_gpus(home.device) // (home.processes or 1),
+        )
         failed = show_progress(f"{card}: {among}{len(states)} replicate(s)", states, run_tasks(tasks, at_once), whole)
     send_the_rest(shop.store)  # what earlier runs could not send
     if not states:

@@ -21,7 +21,7 @@ GIB = 2**30
 class Resources(Protocol):
     """What a run asks for, `ResourceSettings` of a card; None: as the engine is set up."""
 
-    gpus: float | None
+    gpus: int | None
     cpus: float | None
     memory_gb: float | None  # GiB
 
@@ -44,15 +44,15 @@ def _ray(resources: Resources) -> dict[str, Any]:
 
 
 def _kubernetes(resources: Resources) -> dict[str, Any]:
-    """Of `K8sRunLauncher`: a pod a run. It has no shares of a GPU, so a share asks for a whole one. Memory is a limit,
-    too, as Kubernetes wants it for what must not be evicted; cores are not, so that idle ones are of use."""
+    """Of `K8sRunLauncher`: a pod a run. Memory is a limit, too, as Kubernetes wants it for what must not be evicted;
+    cores are not, so that idle ones are of use."""
     requests, limits = {}, {}
     if resources.cpus is not None:
         requests["cpu"] = f"{round(resources.cpus * 1000)}m"
     if resources.memory_gb is not None:
         requests["memory"] = limits["memory"] = f"{round(resources.memory_gb * 1024)}Mi"
     if resources.gpus:
-        requests["nvidia.com/gpu"] = limits["nvidia.com/gpu"] = f"{-int(-resources.gpus // 1)}"
+        requests["nvidia.com/gpu"] = limits["nvidia.com/gpu"] = str(resources.gpus)
     return {"container_config": {"resources": {"requests": requests, "limits": limits}}}
 
 

@@ -7,14 +7,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from dagster import DagsterInstance, DagsterRunStatus, RunsFilter
+from dagster._core.launcher import DefaultRunLauncher
 
 from lth_pipeline.files import claimed, ensure_writable, write_atomically
 from lth_pipeline.home import Home
+from lth_pipeline.orchestration.cluster import close_lost_runs
 from lth_pipeline.orchestration.database import InstanceError, name_storage, try_database
 from lth_pipeline.orchestration.event_log import pooled
 from lth_pipeline.orchestration.rounds import POOL
 from lth_pipeline.processes import PROCESS_TAG, is_dead
 from lth_pipeline.recipes.devices import at_once
+
+MOST_SLOTS = 1000  # that a pool of Dagster's may have
 
 
 def prepare(home: Home) -> None:
@@ -23,7 +27,7 @@ def prepare(home: Home) -> None:
     ensure_writable(home.dagster, InstanceError)
     settings, template = home.dagster / "dagster.yaml", home.project / "dagster.yaml"
     if not settings.exists() and template.is_file():
-        runs = f"max_concurrent_runs: {at_once(home.device)}"  # as many as there are GPUs, or cores
+        runs = f"max_concurrent_runs: {at_once(home.device, home.processes)}"  # as many as there are GPUs, or cores
         write_atomically(settings, re.sub(r"max_concurrent_runs: \d+", runs, template.read_text()).encode())
     name_storage(settings, home)
     try_database(home)
@@ -37,8 +41,15 @@ def open_instance(home: Home) -> Iterator[DagsterInstance]:
         if not _has_limit(instance):
             with claimed(home.dagster / ".limiting", wait=True):  # of two that begin at once the second cannot set it
                 if not _has_limit(instance):
-                    instance.event_log_storage.set_concurrency_slots(POOL, at_once(home.device))
+                    instance.event_log_storage.set_concurrency_slots(POOL, _trainings_at_once(instance, home))
         yield instance
+
+
+def _trainings_at_once(instance: DagsterInstance, home: Home) -> int:
+    """Where runs go to other machines, this one's devices say nothing: `max_concurrent_runs` and the engine do."""
+    if isinstance(instance.run_launcher, DefaultRunLauncher):
+        return at_once(home.device, home.processes)
+    return MOST_SLOTS
 
 
 def _has_limit(instance: DagsterInstance) -> bool:
@@ -46,8 +57,9 @@ def _has_limit(instance: DagsterInstance) -> bool:
 
 
 def close_dead_runs(instance: DagsterInstance) -> list[str]:
-    """Mark as failed the runs that a process of this machine left when it was killed; gives their ids. Those that were
-    started in Dagster's pages are then begun again by its daemon (dagster.yaml: run_retries)."""
+    """Mark as failed the runs that a process of this machine left when it was killed, and those that an engine lost;
+    gives their ids. Those that were started in Dagster's pages are then begun again by its daemon (dagster.yaml:
+    run_retries)."""
     unfinished = [
         DagsterRunStatus.NOT_STARTED,
         DagsterRunStatus.STARTING,
@@ -61,4 +73,4 @@ def close_dead_runs(instance: DagsterInstance) -> list[str]:
         if own and is_dead(mark):
             instance.report_run_failed(run, "Its process was killed. The next run goes on from what it left.")
             closed.append(run.run_id)
-    return closed
+    return closed + close_lost_runs(instance)

@@ -9,8 +9,9 @@ from dagster._core.storage.tags import MAX_RETRIES_TAG
 from pydantic import Field, PrivateAttr
 
 from lth_pipeline.home import Home, find_home
-from lth_pipeline.orchestration.device import device_of_run
+from lth_pipeline.orchestration.device import devices_of_run
 from lth_pipeline.orchestration.event_log import kept_open
+from lth_pipeline.orchestration.why import BY_LTH, STARTED_BY
 from lth_pipeline.processes import PROCESS_TAG, process_mark
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ class Compute(ConfigurableResource):
 
     _chains: dict = PrivateAttr(default_factory=dict)
     _workshop: Any = PrivateAttr(None)
-    _take_device: Any = PrivateAttr(None)
+    _take_devices: Any = PrivateAttr(None)
 
     @contextmanager
     def yield_for_execution(self, context: InitResourceContext) -> "Iterator[Compute]":
@@ -59,11 +60,14 @@ class Compute(ConfigurableResource):
         run, home = context.run, find_home()
         if run:
             tags = {PROCESS_TAG: f"{run.run_id}@{process_mark()}"}  # one that is begun again inherits its parent's
-            if run.parent_run_id and run.tags.get("lth/started_by") == "lth run":
-                tags[MAX_RETRIES_TAG] = str(context.instance.run_retries_max_retries)  # it is no run of `lth run`
+            if run.parent_run_id and run.tags.get(STARTED_BY) in BY_LTH:
+                tags[MAX_RETRIES_TAG] = str(
+                    context.instance.run_retries_max_retries
+                )  # it is no run of `lth run` any more
             context.instance.add_run_tags(run.run_id, tags)
-        with kept_open(context.instance), device_of_run(context, self._device(home), home.devices) as take:
-            self._take_device = take
+        taking = devices_of_run(context, self._device(home), home.devices, self._processes(home))
+        with kept_open(context.instance), taking as take:
+            self._take_devices = take
             yield self
         self._send_the_rest(context)
 
@@ -77,6 +81,9 @@ class Compute(ConfigurableResource):
     def _device(self, home: Home) -> str:
         return home.device if self.device == "auto" else self.device
 
+    def _processes(self, home: Home) -> int:
+        return self.processes or home.processes or 1
+
     def workshop(self) -> "Workshop":
         from lth_pipeline.lottery.data import DataDirs
         from lth_pipeline.recipes import Workshop
@@ -89,17 +96,16 @@ class Compute(ConfigurableResource):
             store.ensure_writable()
             mark_use(store, home.dagster)
             dirs = DataDirs(home.data, home.cache, home.memory, home.allowed)
-            processes = self.processes or home.processes or 1
             self._workshop = Workshop(
                 store,
                 dirs,
                 device=self._device(home),
                 threads=self.threads,
                 together=self.together or home.together or None,
-                processes=processes,
+                processes=self._processes(home),
                 replicates=tuple(self.replicates) or None,
                 checkpoint_seconds=self.checkpoint_seconds or home.checkpoint_seconds,
-                take_device=self._take_device if processes == 1 else None,  # several: their GPUs are not held
+                take_devices=self._take_devices,
             )
         return self._workshop
 

@@ -62,30 +62,57 @@ def that_will_do(device: str) -> list[Device]:
     return chosen
 
 
+def from_there_on(device: str) -> list[Device]:
+    """The GPUs that several processes of a run may take, one each: of cuda:N those from the N-th on."""
+    first = that_will_do(device)
+    every = gpus() if first else []
+    return [one for one in every if one in first or (device.startswith("cuda:") and _number(one) > _number(first[0]))]
+
+
 @contextmanager
 def held(
-    devices: Sequence[Device], folder: Path, holder: str, on_wait: Callable[[str], None] | None = None
-) -> Iterator[Device]:
-    """Hold the first of `devices` that no other process holds; where all are held, wait until one is free.
+    devices: Sequence[Device],
+    folder: Path,
+    holder: str,
+    on_wait: Callable[[str], None] | None = None,
+    count: int = 1,
+) -> Iterator[list[Device]]:
+    """Hold the first `count` of `devices` that no other process holds; where fewer are free, wait until so many are,
+    and hold none meanwhile: two that wait for each other's would wait for ever.
 
     folder: of the claims, one for all processes that share the devices. holder: who it is, for those that wait.
-    on_wait: is told once which are held, and by whom. Raises DeviceError where the folder cannot be used.
+    on_wait: is told once which are held, and by whom. Raises DeviceError where the folder cannot be used, and where
+    there are not so many devices.
     """
+    if len(devices) < count:
+        raise DeviceError(f"{count} processes want a GPU each; there are {len(devices)} here: {_names(devices)}")
     _make_own(folder)
     told = False
-    while not (taken := _take(devices, folder, holder)):
+    while True:
+        taken, claims = _take(devices, folder, holder, count)
+        if len(taken) == count:
+            break
+        claims.close()
         if on_wait and not told:
-            on_wait("; ".join(f"{one} is held by {_holder(folder, one)}" for one in devices))
+            others = [one for one in devices if one not in taken]
+            on_wait("; ".join(f"{one} is held by {_holder(folder, one)}" for one in others))
             told = True
         time.sleep(PAUSE)
-    device, claim = taken
-    with claim:
-        yield device
+    with claims:
+        yield taken
 
 
-def at_once(device: str) -> int:
-    """How many runs may train at once that ask for `device`: one a GPU, or one a core where there is none."""
-    return visible_gpus(device) or os.cpu_count() or 1
+def seen_by_workers(names: Sequence[str]) -> dict[str, str]:
+    """What shows processes that this one starts the GPUs `names` of it alone: they count them from 0."""
+    numbers = [int(name.removeprefix("cuda:")) for name in names]
+    listed = [entry.strip() for entry in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if entry.strip()]
+    return {"CUDA_VISIBLE_DEVICES": ",".join(listed[number] if listed else str(number) for number in numbers)}
+
+
+def at_once(device: str, processes: int = 1) -> int:
+    """How many runs may train at once that ask for `device`: one a GPU, or one a core where there is none. processes:
+    how many of these each of them takes."""
+    return max(1, (visible_gpus(device) or os.cpu_count() or 1) // max(1, processes))
 
 
 def visible_gpus(device: str) -> int:
@@ -107,18 +134,28 @@ def _gpus_of_the_machine() -> int:
     return 0
 
 
-def _take(devices: Sequence[Device], folder: Path, holder: str) -> tuple[Device, ExitStack] | None:
-    for device in devices:
-        path = folder / device.uuid
-        try:
-            with ExitStack() as attempt:
-                if attempt.enter_context(claimed(path, wait=False)):
+def _take(devices: Sequence[Device], folder: Path, holder: str, count: int) -> tuple[list[Device], ExitStack]:
+    """(those of `devices` that were free, `count` at most, their claims)."""
+    taken: list[Device] = []
+    with ExitStack() as claims:
+        for device in devices:
+            path = folder / device.uuid
+            try:
+                if len(taken) < count and claims.enter_context(claimed(path, wait=False)):
                     with suppress(OSError):  # of a full disk: the claim is what counts
                         path.write_text(holder)
-                    return device, attempt.pop_all()
-        except OSError as error:
-            raise DeviceError(f"{path}: cannot be written ({error.strerror}); {REMEDY}") from error
-    return None
+                    taken.append(device)
+            except OSError as error:
+                raise DeviceError(f"{path}: cannot be written ({error.strerror}); {REMEDY}") from error
+        return taken, claims.pop_all()
+
+
+def _number(device: Device) -> int:
+    return int(device.name.rpartition(":")[2])
+
+
+def _names(devices: Sequence[Device]) -> str:
+    return ", ".join(one.name for one in devices) or "none"
 
 
 def _holder(folder: Path, device: Device) -> str:

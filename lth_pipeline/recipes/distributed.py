@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 import lth_pipeline
 from lth_pipeline.recipes.chain import Chain
+from lth_pipeline.recipes.devices import seen_by_workers
 from lth_pipeline.recipes.errors import DamagedError, DeviceError, ProcessesError, StoreError
 from lth_pipeline.recipes.made import Made
 from lth_pipeline.recipes.recipe import Recipe
@@ -69,10 +70,16 @@ def _settings(workshop: Workshop) -> dict[str, Any]:
         "cache": str(dirs.cache.resolve()),
         "memory": dirs.memory,
         "allowed": [str(path) for path in dirs.allowed],
-        "device": workshop.device,
+        "device": "cuda" if _gpus_of(workshop) else workshop.device,
         "threads": workshop.threads,
         "checkpoint_seconds": workshop.checkpoint_seconds,
     }
+
+
+def _gpus_of(workshop: Workshop) -> list[str]:
+    """Names of the GPUs that are held for the processes; none where they share what there is, or are on the CPU."""
+    names = workshop.take_devices() if workshop.take_devices else []
+    return [name for name in names if name.startswith("cuda")]
 
 
 @contextmanager
@@ -82,6 +89,7 @@ def _started(folder: Path, workshop: Workshop) -> Iterator[Sequence[subprocess.P
     package = str(Path(lth_pipeline.__file__).parents[1])
     path = os.pathsep.join(filter(None, (package, os.environ.get("PYTHONPATH", ""))))
     common = {**os.environ, **loopback, "PYTHONPATH": path, "OMP_NUM_THREADS": str(workshop.threads)}
+    common |= seen_by_workers(_gpus_of(workshop)) if _gpus_of(workshop) else {}
     processes: list[subprocess.Popen[bytes]] = []
     try:
         for rank in range(workshop.processes):

@@ -77,8 +77,8 @@ class Workshop:
     processes: how many make each training together (docs/distributed.md); each network alone then.
     team: of those, where this process is one of them, and leads.
     made_by: written into the record of what is computed (experiment, Dagster run, …).
-    take_device: gives the name of the device that is held for this workshop alone (devices.py), taken by its first
-        call. None: trainings run on `device`, whoever else is on it.
+    take_devices: gives the names of the devices that are held for this workshop alone (devices.py), one for each of its
+        processes, taken by its first call. None: trainings run on `device`, whoever else is on it.
     """
 
     store: Store
@@ -94,7 +94,7 @@ class Workshop:
     on_row: OnRow | None = None
     on_wait: Callable[[str], None] | None = None  # another process is about this; it is waited for
     on_trouble: Callable[[str], None] | None = None  # something went wrong that ends nothing
-    take_device: Callable[[], str] | None = None
+    take_devices: Callable[[], list[str]] | None = None
 
     def __post_init__(self) -> None:
         if self.processes > 1 and (self.together or 1) > 1:
@@ -116,7 +116,7 @@ class Workshop:
         before a claim is: who has a device may wait for a claim, and never the other way round."""
         from lth_pipeline.recipes.route import choose_device
 
-        return choose_device(self.take_device() if self.take_device else self.device)
+        return choose_device(self.take_devices()[0] if self.take_devices else self.device)
 
     def chain(self, cards: Mapping[str, Experiment], name: str, replicate: int) -> Chain:
         """A chain that knows this workshop's data."""

@@ -19,13 +19,13 @@ def test_what_is_not_asked_for_is_not_said():
     assert json.loads(run_tags(asked(cpus=2))[RAY_TAG]) == {"num_cpus": 2}
 
 
-def test_ray_is_asked_for_shares_and_bytes():
-    tags = run_tags(asked(gpus=0.5, cpus=1, memory_gb=1.5))
-    assert json.loads(tags[RAY_TAG]) == {"num_gpus": 0.5, "num_cpus": 1, "memory": 3 * 2**29}
+def test_ray_is_asked_for_bytes():
+    tags = run_tags(asked(gpus=2, cpus=0.5, memory_gb=1.5))
+    assert json.loads(tags[RAY_TAG]) == {"num_gpus": 2, "num_cpus": 0.5, "memory": 3 * 2**29}
 
 
-def test_a_share_of_a_gpu_is_a_whole_one_to_kubernetes():
-    read = json.loads(run_tags(asked(gpus=0.5, cpus=0.25, memory_gb=4))[KUBERNETES_TAG])
+def test_kubernetes_is_asked_in_its_own_units():
+    read = json.loads(run_tags(asked(gpus=1, cpus=0.25, memory_gb=4))[KUBERNETES_TAG])
     found = read["container_config"]["resources"]
     assert found["limits"] == {"memory": "4096Mi", "nvidia.com/gpu": "1"}
     assert found["requests"] == {"cpu": "250m", **found["limits"]}

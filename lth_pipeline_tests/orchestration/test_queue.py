@@ -35,7 +35,7 @@ def run_sweep(definitions, instance, **selection):
 
 
 def test_lth_run_puts_into_the_queue_what_is_missing_and_once(place):
-    place.card("small", SMALL_CARD + "resources: {gpus: 0.5, memory_gb: 2}\n")
+    place.card("small", SMALL_CARD + "resources: {gpus: 2, memory_gb: 2}\n")
     said = place.here("run", "small", "--queue", "--replicates", "0,2", "--through", "1").stdout
     (backfill,) = queued(place)
     assert f"Queued as backfill {backfill.backfill_id}" in said and "2 replicates: 14 missing" in said
@@ -45,7 +45,7 @@ def test_lth_run_puts_into_the_queue_what_is_missing_and_once(place):
     assert of["results"] == {"small"} and "r02_mask" not in of
     assert backfill.tags["lth/started_by"] == "lth run --queue"
     assert backfill.tags["lth/why"] == "2 replicates: 14 missing"
-    assert json.loads(backfill.tags["dagster-ray/config"]) == {"num_gpus": 0.5, "memory": 2 * 2**30}
+    assert json.loads(backfill.tags["dagster-ray/config"]) == {"num_gpus": 2, "memory": 2 * 2**30}
     assert backfill.run_config == {"resources": {"compute": {"config": {"replicates": [0, 2]}}}}
     again = place.here("run", "small", "--queue").stdout
     assert f"on its way already: backfill {backfill.backfill_id}; nothing was queued" in again

@@ -22,14 +22,14 @@ made_up = [devices.Device("cuda:0", uuid, "made up") for uuid in sys.argv[3:]]
 #: leaves a file for as long as it has a device, and ends with an error where another has left one
 TAKING_TURNS = f"""{CLAIMING}
 for _ in range(40):
-    with devices.held(made_up, Path(sys.argv[1]), "me") as device:
+    with devices.held(made_up, Path(sys.argv[1]), "me") as (device,):
         mine = Path(sys.argv[2], device.uuid)
         mine.touch(exist_ok=False)
         mine.unlink()
         print(device.uuid)
 """
 HOLDING = f"""{CLAIMING}
-with devices.held(made_up, Path(sys.argv[1]), sys.argv[2]) as device:
+with devices.held(made_up, Path(sys.argv[1]), sys.argv[2]) as (device,):
     print(device.uuid, flush=True)
     sys.stdin.read()
 """
@@ -62,19 +62,55 @@ def test_a_killed_process_gives_its_device_back_and_the_waiting_one_goes_on(tmp_
         first.kill()
         first.wait()
 
-    with held(MADE_UP[:1], tmp_path / "claims", "run def", kill) as device:
+    with held(MADE_UP[:1], tmp_path / "claims", "run def", kill) as (device,):
         assert device == MADE_UP[0]
     assert told == ["cuda:0 (made up, GPU-0) is held by run abc"]
     first.communicate()
 
 
 def test_runs_are_spread_over_the_devices(tmp_path):
-    with held(MADE_UP, tmp_path, "one") as one, held(MADE_UP, tmp_path, "two") as two:
+    with held(MADE_UP, tmp_path, "one") as (one,), held(MADE_UP, tmp_path, "two") as (two,):
         assert [one.name, two.name] == ["cuda:0", "cuda:1"]
-        with held(MADE_UP, tmp_path, "three") as three:
+        with held(MADE_UP, tmp_path, "three") as (three,):
             assert three.name == "cuda:2"
-    with held(MADE_UP, tmp_path, "four") as four:
+    with held(MADE_UP, tmp_path, "four") as (four,):
         assert four.name == "cuda:0"
+
+
+def test_a_run_of_several_processes_holds_a_device_for_each_or_none(tmp_path, monkeypatch):
+    with held(MADE_UP, tmp_path, "one"), held(MADE_UP, tmp_path, "two", count=2) as two:
+        assert [device.name for device in two] == ["cuda:1", "cuda:2"]
+    waiting, others = [], held(MADE_UP[1:2], tmp_path, "one")
+    others.__enter__()
+
+    def look(seconds: float) -> None:
+        assert not (tmp_path / "GPU-0").exists(), "none is held meanwhile: the other may wait for it"
+        others.__exit__(None, None, None)
+
+    monkeypatch.setattr(devices.time, "sleep", look)
+    with held(MADE_UP[:2], tmp_path, "two", waiting.append, count=2) as two:
+        assert two == MADE_UP[:2] and waiting == ["cuda:1 (made up, GPU-1) is held by one"]
+    with (
+        pytest.raises(DeviceError, match="4 processes want a GPU each; there are 3 here"),
+        held(MADE_UP, tmp_path, "me", count=4),
+    ):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("visible", "shown"), [(None, "0,2"), ("3,GPU-8a7b,5", "3,5"), ("", "0,2")], ids=["all", "listed", "empty"]
+)
+def test_workers_see_the_devices_that_are_held_for_them(monkeypatch, visible, shown):
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    if visible is not None:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    assert devices.seen_by_workers(["cuda:0", "cuda:2"]) == {"CUDA_VISIBLE_DEVICES": shown}
+
+
+def test_several_processes_count_from_the_device_that_is_named(monkeypatch):
+    monkeypatch.setattr(devices, "gpus", lambda: MADE_UP)
+    assert [device.name for device in devices.from_there_on("cuda:1")] == ["cuda:1", "cuda:2"]
+    assert devices.from_there_on("auto") == MADE_UP and devices.from_there_on("cpu") == []
 
 
 @pytest.mark.parametrize(
@@ -141,20 +177,20 @@ def test_a_device_is_taken_at_the_first_training_and_not_for_what_is_there(tmp_p
     cards, taken = load(tmp_path / "cards", ours=card()), []
     workshop = workshop_in(tmp_path / "s")
 
-    def take() -> str:
+    def take() -> list[str]:
         if not taken:  # it may wait now: whoever has a device could be waiting for a claim
             assert not list((tmp_path / "s").glob("claims/*"))
             taken.append("cpu")
-        return "cpu"
+        return ["cpu"]
 
-    workshop.take_device = take
+    workshop.take_devices = take
     chain = workshop.chain(cards, "ours", 0)
     workshop.make(chain, Step("initial_weights"))
     assert not taken
     workshop.make(chain, Step("trained", 1, "ticket"))
     assert taken
     again = workshop_in(tmp_path / "s")
-    again.take_device = lambda: pytest.fail("nothing was to be trained")
+    again.take_devices = lambda: pytest.fail("nothing was to be trained")
     again.make(again.chain(cards, "ours", 0), Step("trained", 1, "ticket"))
 
 

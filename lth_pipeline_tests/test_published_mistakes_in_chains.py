@@ -91,7 +91,7 @@ def unseeded_weights(chain, step, model):
     return model.initialise(torch.Generator().manual_seed(int(torch.randint(2**31, ()))))
 
 
-def unseeded_augmentation(pixels, augmentation, draws):
+def unseeded_augmentation(pixels, augmentation, draws, share):
     return pixels.flip(-1) if torch.rand(()) < 0.5 else pixels
 
 

@@ -39,7 +39,7 @@ def ui(
     """Start the Dagster and MLflow UIs side by side until Ctrl-C: on this machine only, or behind a login (--host)."""
     from lth_pipeline.commands.common import places
     from lth_pipeline.home import environment
-    from lth_pipeline.orchestration.instance import close_dead_runs, open_instance
+    from lth_pipeline.orchestration.instance import close_dead_runs, open_instance, try_launcher
     from lth_pipeline.servers.addresses import EVERY, address
     from lth_pipeline.tracking.tracker import open_tracker
 
@@ -60,6 +60,7 @@ def ui(
     for name, where in addresses.items():  # behind a proxy, links name that: it was said
         os.environ.setdefault(f"LTH_{name.upper()}_UI", where)
     with open_instance(home) as instance:
+        try_launcher(instance, home)
         close_dead_runs(instance)
     open_tracker(home.tracking_uri, home.mlflow, home.mlflow_ui)
     logs = home.dagster.parent / "logs"

@@ -66,12 +66,16 @@ def close_lost_runs(instance: DagsterInstance, seconds: float = 120) -> list[str
     from dagster import DagsterRunStatus, RunsFilter
     from dagster._core.launcher import WorkerStatus
 
-    launcher, closed = instance.run_launcher, []
-    if not launcher.supports_check_run_worker_health:
-        return closed
+    closed: list[str] = []
     before = datetime.now(UTC) - timedelta(seconds=seconds)
     for run in instance.get_runs(RunsFilter(statuses=[DagsterRunStatus.STARTING], updated_before=before)):
-        found = launcher.check_run_worker_health(run)
+        try:
+            launcher = instance.run_launcher
+            if not launcher.supports_check_run_worker_health:
+                return closed
+            found = launcher.check_run_worker_health(run)
+        except Exception:  # the engine is not reached from here, or not named in this environment: nothing is known
+            return closed
         unknown = found.status == WorkerStatus.UNKNOWN and "does not exist" in (found.msg or "")  # else: not reached
         if found.status == WorkerStatus.FAILED or unknown:
             instance.report_run_failed(run, f"Lost before it began: {found.msg}")

@@ -38,15 +38,18 @@ def held(
 ) -> Held:
     """What of experiments `names` may be recorded, or, without names, of all that something in the store was made for,
     and the others of their sweeps, which may share it: the replicates and rounds of their cards, and those beyond that
-    were made for them, as far as there are partitions."""
+    were made for them, as far as there are partitions. `found` is of the store's folder: where another store is behind
+    that, any card's may be there."""
     made = made_through(found)
     begun = {member for sweep in sweeps(cards).values() if made.keys() & set(sweep.members) for member in sweep.members}
     through: dict[str, dict[int, int]] = {}
     notes = [f"{name}: left out: it has no card any more" for name in sorted(made) if not names and name not in cards]
-    for name in names or sorted(begun | (made.keys() & cards.keys())):
+    some = cards if workshop.store.remote else begun | (made.keys() & cards.keys())
+    for name in names or sorted(some):
         card = cards[name]
         if not workshop.chain(cards, name, 0).is_known():
-            notes.append(f"{name}: left out: its images are not in the cache; to read them: lth import {name}")
+            if names or name in begun or name in made:
+                notes.append(f"{name}: left out: its images are not in the cache; to read them: lth import {name}")
             continue
         wanted = dict.fromkeys(range(card.replicates), card.pruning.rounds)
         for replicate, last in sorted(made.get(name, {}).items()):

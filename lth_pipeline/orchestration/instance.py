@@ -47,9 +47,25 @@ def open_instance(home: Home) -> Iterator[DagsterInstance]:
 
 def _trainings_at_once(instance: DagsterInstance, home: Home) -> int:
     """Where runs go to other machines, this one's devices say nothing: `max_concurrent_runs` and the engine do."""
-    if isinstance(instance.run_launcher, DefaultRunLauncher):
-        return at_once(home.device, home.processes)
-    return MOST_SLOTS
+    return MOST_SLOTS if gives_runs_away(instance) else at_once(home.device, home.processes)
+
+
+def gives_runs_away(instance: DagsterInstance) -> bool:
+    """Whether dagster.yaml names an engine that executes runs elsewhere. It is not loaded for that: it may need what is
+    not in this environment."""
+    launcher = instance.get_ref().run_launcher_data
+    return launcher is not None and launcher.class_name != DefaultRunLauncher.__name__
+
+
+def try_launcher(instance: DagsterInstance, home: Home) -> None:
+    """Raises InstanceError where the engine that dagster.yaml names cannot be used here."""
+    try:
+        _ = instance.run_launcher
+    except Exception as error:  # of Dagster's settings, or of an engine's package
+        said = str(error)
+        unset = re.findall(r'environment variable "(\w+)" which is not set', said)
+        why = f"{' and '.join(unset)} must be set" if unset else said.strip().rpartition("\n")[2][:300]
+        raise InstanceError(f"{home.dagster / 'dagster.yaml'}: its run_launcher cannot be used here: {why}") from error
 
 
 def _has_limit(instance: DagsterInstance) -> bool:
@@ -73,4 +89,4 @@ def close_dead_runs(instance: DagsterInstance) -> list[str]:
         if own and is_dead(mark):
             instance.report_run_failed(run, "Its process was killed. The next run goes on from what it left.")
             closed.append(run.run_id)
-    return closed + close_lost_runs(instance)
+    return closed + (close_lost_runs(instance) if gives_runs_away(instance) else [])

@@ -62,7 +62,6 @@ def new_cards(
             context.log.info(why)
             requests.append(
                 RunRequest(
-                    run_key=f"{name} {now[name]}",
                     run_config={"ops": {OP: {"config": {"cards": [name]}}}},
                     tags={STARTED_BY: f"sensor {NEW_CARDS}", WHY: why},
                 )

@@ -52,7 +52,7 @@ class Remote:
         except ImportError as error:
             raise StoreError(
                 f"LTH_STORE_REMOTE={self.url}: needs a package that is not installed ({error}); for S3: "
-                f"pip install 'lth_pipeline[s3]'"
+                f"pip install --editable '.[s3]' in the checkout"
             ) from error
         except ValueError as error:
             raise StoreError(f"LTH_STORE_REMOTE={self.url}: cannot be ({error}); such as s3://bucket/prefix") from error

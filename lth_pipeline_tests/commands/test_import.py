@@ -10,10 +10,12 @@ from lth_pipeline.orchestration.partitions import deepest_round
 from lth_pipeline.orchestration.status import read_records
 from lth_pipeline.recipes import Chain, DamagedError, Step, Store, Workshop, load_cards
 from lth_pipeline.recipes.inventory import take_inventory
+from lth_pipeline.recipes.remote import store_at
 from lth_pipeline_tests.orchestration.running import opened
 from lth_pipeline_tests.places import SMALL_CARD
 
 FIRST = ["r00_initial_weights", "r00_rewind_weights", "r00_trained"]
+LATER = [f"r{round:02d}_{stage}" for round in (1, 2, 3) for stage in ("mask", "ticket", "trained", "control")]
 
 
 @pytest.fixture
@@ -32,10 +34,10 @@ def filled(inside):
     return inside
 
 
-def planned(place, *names: str):
+def planned(place, *names: str, store: Store | None = None):
     """({experiment: {replicate: assets}}, notes)"""
     cards = load_cards([place.folder / "experiments"])
-    shop = Workshop(Store(place.store), find_home().data, device="cpu")
+    shop = Workshop(store or Store(place.store), find_home().data, device="cpu")
     deepest = deepest_round(cards)
     found = held(cards, take_inventory(shop.store), names, deepest, shop)
     with opened() as (_, instance):
@@ -51,9 +53,15 @@ def planned(place, *names: str):
 
 def test_all_that_the_store_has_is_recorded_and_nothing_else(filled):
     assets, notes = planned(filled)
-    later = [f"r{round:02d}_{stage}" for round in (1, 2, 3) for stage in ("mask", "ticket", "trained", "control")]
-    assert assets == {"small": {0: [*FIRST, *later[:8]], 1: FIRST, 5: [*FIRST, *later]}} and not notes
+    assert assets == {"small": {0: [*FIRST, *LATER[:8]], 1: FIRST, 5: [*FIRST, *LATER]}} and not notes
     assert planned(filled, "other") == ({"other": {}}, [])
+
+
+def test_what_only_a_shared_store_has_is_found_by_the_cards(filled, tmp_path):
+    shutil.copytree(filled.store, tmp_path / "shared")
+    assets, notes = planned(filled, store=store_at(tmp_path / "empty", f"file://{tmp_path / 'shared'}"))
+    assert {name: plan for name, plan in assets.items() if plan} == {"small": {0: [*FIRST, *LATER[:8]], 1: FIRST}}
+    assert not notes
 
 
 def test_of_a_sweep_that_was_begun_all_experiments_are_recorded(filled):

@@ -212,6 +212,15 @@ def get(address: str, headers: dict[str, str], body: bytes | None = None) -> tup
         return error.code, error.read()
 
 
+def test_the_service_and_the_shell_claim_gpus_in_one_place():
+    """With a /tmp of its own the service would see no claim of a shell's runs."""
+    settings = dict(line.split("=", 1) for line in (SERVERS / "lth.env").read_text().splitlines() if "=" in line)
+    unit = (SERVERS / "lth-dagster.service").read_text()
+    assert "PrivateTmp=yes" in unit
+    (writable,) = [line.partition("=")[2] for line in unit.splitlines() if line.startswith("ReadWritePaths=")]
+    assert Path(settings["LTH_DEVICES_DIR"]).is_relative_to(writable)
+
+
 def test_the_units_are_what_systemd_takes(tmp_path):
     for unit in SERVERS.glob("*.service"):
         text = unit.read_text().replace("/opt/lth/.venv/bin/lth", sys.executable)

@@ -96,8 +96,13 @@ def test_a_new_card_is_run_once_and_what_was_there_is_not(inside):
         assert not look(definitions, instance, found.cursor).run_requests, "nothing that is run has changed"
     inside.card("fresh", SMALL_CARD.replace("2e-3", "3e-3"))
     with opened() as (definitions, instance):
-        (request,) = look(definitions, instance, found.cursor).run_requests
-        assert request.tags["lth/why"].startswith("changed card fresh")
+        changed = look(definitions, instance, found.cursor)
+        (other,) = changed.run_requests
+        assert other.tags["lth/why"].startswith("changed card fresh")
+    inside.card("fresh", SMALL_CARD)
+    with opened() as (definitions, instance):
+        (back,) = look(definitions, instance, changed.cursor).run_requests
+    assert back.run_key is None, "Dagster starts nothing for a key that it has seen, and this content was there before"
 
 
 def test_a_card_that_changes_while_it_runs_is_not_forgotten(inside):

@@ -8,6 +8,7 @@ from dagster import DagsterInstance, DagsterRunStatus, job
 from dagster._core.launcher import CheckRunHealthResult, WorkerStatus
 
 from lth_pipeline.orchestration.cluster import KUBERNETES_TAG, RAY_TAG, close_lost_runs, run_tags
+from lth_pipeline_tests.places import PROJECT
 
 
 def asked(gpus=None, cpus=None, memory_gb=None):
@@ -51,6 +52,7 @@ def test_kubernetes_own_reader_takes_them():
         (CheckRunHealthResult(WorkerStatus.UNKNOWN, "Job dagster-run-1 does not exist."), "FAILURE"),
         (CheckRunHealthResult(WorkerStatus.UNKNOWN, "Connection refused"), "STARTING"),
         (CheckRunHealthResult(WorkerStatus.RUNNING), "STARTING"),
+        (ConnectionError("nobody listens"), "STARTING"),
     ],
 )
 def test_a_run_that_was_lost_before_it_began_is_given_up(monkeypatch, health, ends):
@@ -58,8 +60,29 @@ def test_a_run_that_was_lost_before_it_began_is_given_up(monkeypatch, health, en
     with DagsterInstance.local_temp() as instance:
         launcher = type(instance.run_launcher)
         monkeypatch.setattr(launcher, "supports_check_run_worker_health", True)
-        monkeypatch.setattr(launcher, "check_run_worker_health", lambda launcher, run: health)
+
+        def check(launcher, run):
+            if isinstance(health, Exception):
+                raise health
+            return health
+
+        monkeypatch.setattr(launcher, "check_run_worker_health", check)
         run = instance.create_run_for_job(job(name="any")(lambda: None), status=DagsterRunStatus.STARTING)
         assert close_lost_runs(instance) == []  # it was handed over just now
         assert close_lost_runs(instance, seconds=0) == ([run.run_id] if ends == "FAILURE" else [])
         assert instance.get_run_by_id(run.run_id).status.value == ends
+
+
+def test_settings_for_an_engine_that_is_not_named_here_hold_nothing_up(place):
+    """Only `lth ui`, whose daemon hands the runs over, needs to know where it is."""
+    settings = place.folder / ".lth" / "dagster" / "dagster.yaml"
+    launcher = PROJECT.joinpath("deploy", "ray", "dagster.yaml").read_text()  # wants LTH_RAY_ADDRESS, and dagster-ray
+    settings.write_text(launcher)
+    assert "small" in place.here("status").stdout
+    assert "Queued as backfill" in place.here("run", "small", "--queue").stdout
+    done = place.here("ui", check=False)
+    assert done.returncode == 2 and "dagster.yaml: its run_launcher cannot be used here: " in done.stderr
+    assert "LTH_RAY_ADDRESS must be set" in done.stderr or "No module named 'dagster_ray'" in done.stderr
+    with DagsterInstance.from_config(str(settings.parent)) as instance:
+        (limit,) = instance.event_log_storage.get_pool_limits()
+    assert limit.limit == 1000, "this machine's devices say nothing of others"

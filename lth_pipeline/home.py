@@ -158,6 +158,8 @@ def _amount(variable: str, default: float, such_as: str) -> float:
 def _database(variable: str) -> str:
     """The address as it was given: Dagster's own programs read the same variable. No message shows it."""
     text = os.environ.get(variable) or ""
+    if _in_query(text):
+        raise HomeError(f"{variable}: must hold no password behind the ?; keep it in a file that PGPASSFILE names")
     if text and not re.fullmatch(
         r"postgresql\+psycopg2://([^:@/?#\s]+(:[^:@/?#\s]*)?@)?[^@/?#\s]*/[^/?#\s]+(\?\S*)?", text
     ):
@@ -169,11 +171,15 @@ def _database(variable: str) -> str:
     return text
 
 
+def _in_query(address: str) -> bool:
+    return bool(re.search(r"[?&](ssl)?password=", address, re.IGNORECASE))
+
+
 def _refuse_password(tracking_uri: str) -> None:
     """Links to a server stand in tags and on pages that others read, a database's address on command lines."""
     if re.match(r"https?://[^/?#]*@", tracking_uri):
         remedy = "give user and password as MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD"
-    elif re.match(r"\w[\w+.-]*://[^/?#@]*:[^/?#]*@", tracking_uri):
+    elif re.match(r"\w[\w+.-]*://[^/?#@]*:[^/?#]*@", tracking_uri) or _in_query(tracking_uri):
         remedy = "keep it in a file that PGPASSFILE names"
     else:
         return

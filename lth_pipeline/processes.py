@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import socket
+import sys
 from pathlib import Path
 
 #: of a Dagster run: its id, "@" and the mark of its process. With this prefix Dagster keeps a tag out of its pages.
 #: A run that is begun again inherits it: by the id it is known that the mark is not its own.
 PROCESS_TAG = ".dagster/lth_process"
+
+
+def is_worker() -> bool:
+    """Whether this process executes a Dagster run: a child of Dagster's code server or of `lth run`, or `dagster api
+    execute_run` on whatever machine."""
+    return multiprocessing.parent_process() is not None or "execute_run" in sys.argv
 
 
 def process_mark() -> str:

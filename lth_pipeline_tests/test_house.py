@@ -19,7 +19,7 @@ MAY_IMPORT = {
     "tracking": {"experiments", "files", "processes"},
     "reports": {"experiments"},
     "orchestration": {"recipes", "tracking", "reports", "lottery", "experiments", "files", "home", "processes"},
-    "definitions": {"orchestration", "recipes", "home"},
+    "definitions": {"orchestration", "recipes", "home", "processes"},
     "servers": {"home", "recipes"},
     "commands": {
         *("orchestration", "recipes", "tracking", "reports", "lottery", "experiments", "servers", "files", "home"),

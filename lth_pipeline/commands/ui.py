@@ -40,10 +40,12 @@ def ui(
     from lth_pipeline.commands.common import places
     from lth_pipeline.home import environment
     from lth_pipeline.orchestration.instance import close_dead_runs, open_instance, try_launcher
+    from lth_pipeline.orchestration.schedules import check_cron
     from lth_pipeline.servers.addresses import EVERY, address
     from lth_pipeline.tracking.tracker import open_tracker
 
     home, _ = places()
+    check_cron(home.nightly)  # without the schedule the location would not load, nor anything in it run
     if dagster_port == mlflow_port:
         raise click.ClickException(f"both UIs cannot have port {dagster_port}; give them two")
     _refuse_open(host, dagster_port, mlflow_port, login, encrypted=bool(certificate))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -52,14 +52,14 @@ class Reading:
     cards: dict[str, Card] = field(default_factory=dict)
 
 
-def load_cards(folders: list[Path], check: Check) -> dict[str, Experiment]:
+def load_cards(folders: list[Path], check: Check, without: Collection[str] = ()) -> dict[str, Experiment]:
     """Every experiment by its name: the built-in ones, then those of `folders` (which need not exist).
 
     Sorted by name; those of a sweep stand together, at its name, in the order of its card. A branch inherits its
     parent's settings, so parents are read first. Raises CardError, also for what `check` finds: the faults of a card
-    that only those see who know the networks and the data.
+    that only those see who know the networks and the data. without: files that are passed over.
     """
-    cards = _read_all(folders)
+    cards = _read_all(folders, without)
     experiments = {card.name: card for name in sorted(cards) for card in cards[name].experiments}
     for card in cards.values():
         _tell(card.path, card.lines, card.members, [check(experiment, experiments) for experiment in card.experiments])
@@ -78,9 +78,9 @@ def card_error(name: str, folders: list[Path], faults: list[Fault]) -> CardError
     return CardError(f"card {name}", faults)
 
 
-def _read_all(folders: list[Path]) -> dict[str, Card]:
+def _read_all(folders: list[Path], without: Collection[str] = ()) -> dict[str, Card]:
     """Every card by the name of its file, in the order of the files."""
-    files = _files([BUILTIN, *folders])
+    files = _files([BUILTIN, *folders], without)
     reading = Reading(files, {name: _read(path) for name, path in files.items()})
     for name in files:
         _resolve(name, reading, ())
@@ -88,11 +88,13 @@ def _read_all(folders: list[Path]) -> dict[str, Card]:
     return {name: reading.cards[name] for name in files}
 
 
-def _files(folders: list[Path]) -> dict[str, Path]:
+def _files(folders: list[Path], without: Collection[str] = ()) -> dict[str, Path]:
     files: dict[str, Path] = {}
     for folder in folders:
         for path in sorted(folder.glob("[!.]*.y*ml")) if folder.is_dir() else []:
             name = path.stem
+            if str(path) in without:
+                continue
             if name in files:
                 expected = f"an experiment {name!r} is there already, in {files[name]}; rename this file"
                 raise CardError(str(path), [Fault("", MISSING, expected)])

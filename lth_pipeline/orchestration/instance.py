@@ -27,7 +27,8 @@ def prepare(home: Home) -> None:
     ensure_writable(home.dagster, InstanceError)
     settings, template = home.dagster / "dagster.yaml", home.project / "dagster.yaml"
     if not settings.exists() and template.is_file():
-        runs = f"max_concurrent_runs: {at_once(home.device, home.processes)}"  # as many as there are GPUs, or cores
+        # one more than may train: what is queued behind trainings is planned, and gathered, while they go on
+        runs = f"max_concurrent_runs: {at_once(home.device, home.processes) + 1}"
         write_atomically(settings, re.sub(r"max_concurrent_runs: \d+", runs, template.read_text()).encode())
     name_storage(settings, home)
     try_database(home)

@@ -1,7 +1,8 @@
 """What is missing or stale, put into Dagster's queue: a backfill, whose runs the daemon launches, here or elsewhere.
 
-One run a replicate, then those that gather results once their rounds are there. Which process or machine a run comes to
-is the run launcher's matter (dagster.yaml).
+One run a replicate; once all have ended, well or not, the sensor `gather_queued` has their results gathered, in
+another backfill: within one, Dagster would leave results out where a single replicate fails. Which process or machine
+a run comes to is the run launcher's matter (dagster.yaml).
 """
 
 from __future__ import annotations
@@ -42,8 +43,12 @@ from lth_pipeline.orchestration.partitions import (
     sweep_partitions,
 )
 from lth_pipeline.orchestration.plan import Asked
+from lth_pipeline.orchestration.stages import asset_name
 from lth_pipeline.orchestration.why import STARTED_BY, WHY, in_words
 from lth_pipeline.tracking.tracker import Tracker
+
+TO_GATHER = "lth/gather"  # of the runs of a backfill: whose results are gathered once it has ended
+MOST_LOOKED_AT = 500  # backfills, the latest first
 
 
 @dataclass(frozen=True)
@@ -76,24 +81,65 @@ def put(
         count = sum(len(task.assets) for task in found)
         if dry:
             return Queued(chosen.name, "", f"would be queued: {why}", count)
-        tags = {
-            "lth/sweep" if isinstance(chosen, Sweep) else "lth/experiment": chosen.name,
-            STARTED_BY: started_by,
-            WHY: why,
-            **run_tags(_largest(cards[name] for name in (*first, *names))),
-        }
-        backfill = PartitionBackfill.from_asset_graph_subset(
-            backfill_id=make_new_backfill_id(),
-            backfill_timestamp=time.time(),
-            tags=tags,
-            dynamic_partitions_store=instance,
-            asset_graph_subset=_subset(cards, found),
-            title=f"{chosen.name}, by {started_by}",
-            description=why,
-            run_config=_run_config(cards, todo, options),
-        )
-        instance.add_backfill(backfill)
-    return Queued(chosen.name, backfill.backfill_id, why, count)
+        of = "lth/sweep" if isinstance(chosen, Sweep) else "lth/experiment"
+        said = {of: chosen.name, STARTED_BY: started_by, WHY: why}
+        trainings = [task for task in found if "|" in task.partition]
+        of_sources = trainings[: sum(map(len, first.values()))]
+        if of_sources:  # never recomputed: what was asked for is what takes their tickets
+            config = _run_config(cards, first, Options())
+            tags = said | run_tags(_largest(cards[name] for name in first))
+            _add(instance, f"first, for {chosen.name}", _subset(cards, of_sources), tags, config)
+        if own := trainings[len(of_sources) :]:
+            tags = said | {TO_GATHER: chosen.name} | run_tags(_largest(cards[name] for name in names))
+            backfill = _add(instance, chosen.name, _subset(cards, own), tags, _run_config(cards, todo, options))
+        else:
+            backfill = _add(instance, chosen.name, _subset(cards, found), said, {})
+    return Queued(chosen.name, backfill, why, count)
+
+
+def gather(instance: DagsterInstance, cards: Mapping[str, Experiment], name: str, tags: Mapping[str, str]) -> str:
+    """Queue the gathering of what experiment or sweep `name` has shown; gives the backfill's id, "" for nothing."""
+    groups = sweeps(cards)
+    if name not in cards and name not in groups:  # its card is gone
+        return ""
+    dense = instance.get_materialized_partitions(AssetKey(asset_name("trained", 0)))
+    begun = {partition.rpartition("|")[0] for partition in dense}
+    members = [member for member in members_of(groups[name] if name in groups else cards[name]) if member in begun]
+    if not members:
+        return ""
+    wanted = {AssetKey(results.NAME): experiment_partitions(cards).subset_with_partition_keys(members)}
+    if name in groups:
+        wanted[AssetKey(comparisons.NAME)] = sweep_partitions(groups).subset_with_partition_keys([name])
+    return _add(instance, f"results of {name}", AssetGraphSubset(partitions_subsets_by_asset_key=wanted), tags, {})
+
+
+def ended_since(instance: DagsterInstance, since: float, known: Collection[str]) -> tuple[dict[str, str], list[str]]:
+    """({id: experiment or sweep} of the queued trainings that have ended, ids of those that have not): of those queued
+    after `since` (seconds of the epoch), and of `known`."""
+    queued = {
+        backfill.backfill_id: backfill
+        for backfill in instance.get_backfills(limit=MOST_LOOKED_AT)
+        if TO_GATHER in backfill.tags and (backfill.backfill_timestamp > since or backfill.backfill_id in known)
+    }
+    ended = {id for id, backfill in queued.items() if backfill.status in BULK_ACTION_TERMINAL_STATUSES}
+    return {id: queued[id].tags[TO_GATHER] for id in ended}, [id for id in queued if id not in ended]
+
+
+def _add(
+    instance: DagsterInstance, title: str, subset: AssetGraphSubset, tags: Mapping[str, str], config: Mapping[str, Any]
+) -> str:
+    backfill = PartitionBackfill.from_asset_graph_subset(
+        backfill_id=make_new_backfill_id(),
+        backfill_timestamp=time.time(),
+        tags=tags,
+        dynamic_partitions_store=instance,
+        asset_graph_subset=subset,
+        title=f"{title}, by {tags[STARTED_BY]}",
+        description=tags[WHY],
+        run_config=config,
+    )
+    instance.add_backfill(backfill)
+    return backfill.backfill_id
 
 
 def unfinished(instance: DagsterInstance, names: Collection[str]) -> str:
@@ -133,9 +179,9 @@ def _subset(cards: Mapping[str, Experiment], found: Sequence[Task]) -> AssetGrap
 def _run_config(cards: Mapping[str, Experiment], todo: Mapping[str, Any], options: Options) -> dict[str, Any]:
     """The same for all runs of a backfill."""
     settings: dict[str, Any] = {"recompute": True} if options.recompute else {}
-    planned = sorted({number for plans in todo.values() for number in plans})
-    if planned and any(planned != list(range(cards[name].replicates)) for name in todo):
-        settings["replicates"] = planned  # networks of no other train beside
+    planned = {tuple(sorted(plans)) for plans in todo.values() if plans}
+    if len(planned) == 1 and any(set(range(cards[name].replicates)) - set(*planned) for name in todo):
+        settings["replicates"] = list(*planned)  # networks of no other train beside
     return {"resources": {"compute": {"config": settings}}} if settings else {}
 
 

@@ -45,12 +45,11 @@ def new_cards(
             now = fingerprints(read(), own(folder))
         except CardError as error:
             return SkipReason(f"no card is run: {error}")
-        if context.cursor is None:
-            known = ", ".join(now) or "none"
-            return SensorResult(
-                cursor=json.dumps(now), skip_reason=SkipReason(f"from now on watching {folder}; there already: {known}")
-            )
-        before, loaded = json.loads(context.cursor), fingerprints(cards, own(folder))
+        since, before = _remembered(context)
+        if before is None:
+            there = f"from now on watching {folder}; there already: {', '.join(now) or 'none'}"
+            return SensorResult(cursor=_cursor(since, now), skip_reason=SkipReason(there))
+        loaded = fingerprints(cards, own(folder))
         changed = [name for name, print_ in now.items() if before.get(name) != print_]
         reload = [name for name in changed if loaded.get(name) != now[name]]
         busy = {name: going for name in changed if name not in reload if (going := _going(context, cards, name))}
@@ -72,7 +71,7 @@ def new_cards(
         said += [f"{name} has changed, and waits for {going}" for name, going in busy.items()]
         return SensorResult(
             run_requests=requests,
-            cursor=json.dumps(seen),
+            cursor=_cursor(since, seen),
             skip_reason=None
             if requests
             else SkipReason("; ".join(said) or f"nothing new among {', '.join(now) or 'no cards'}"),
@@ -102,6 +101,17 @@ def about(cards: Mapping[str, Experiment], name: str) -> str:
     return f"{several}{count} replicate{'s' if count > 1 else ''}, rounds 0 to {rounds}, what is missing or stale of it"
 
 
+def _remembered(context: SensorEvaluationContext) -> tuple[float | None, dict[str, str] | None]:
+    """(when the sensor was switched on, what it has seen since; None where it has just been)."""
+    since = context.last_sensor_start_time
+    known = json.loads(context.cursor) if context.cursor else {}
+    return since, known["seen"] if known and known["since"] == since else None
+
+
+def _cursor(since: float | None, seen: Mapping[str, str]) -> str:
+    return json.dumps({"since": since, "seen": dict(seen)})
+
+
 def _going(context: SensorEvaluationContext, cards: Mapping[str, Experiment], name: str) -> str:
     """What is on its way of it: it would be run as it was when that began."""
     from lth_pipeline.orchestration.queue import unfinished
@@ -111,5 +121,6 @@ def _going(context: SensorEvaluationContext, cards: Mapping[str, Experiment], na
 
 
 def _hash(cards: list[Experiment]) -> str:
-    content = [card.model_dump(mode="json", exclude=OF_NO_RUN) for card in cards]
+    # what differs from its default alone, so that a setting that a new version brings changes nothing
+    content = [card.model_dump(mode="json", exclude=OF_NO_RUN, exclude_defaults=True) for card in cards]
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]

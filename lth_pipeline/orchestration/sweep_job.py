@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
 
 from dagster import Config, Failure, JobDefinition, MetadataValue, OpExecutionContext, Output, job, op
+from dagster._core.storage.tags import PRIORITY_TAG
 from pydantic import Field
 
 from lth_pipeline.experiments import Experiment
@@ -46,7 +47,7 @@ def sweep_job(cards: Mapping[str, Experiment]) -> JobDefinition:
         name=JOB,
         description="Queue what is missing or stale of chosen experiments, replicates and rounds, as one backfill each "
         "(Runs > Backfills). In the launchpad: cards, replicates, through, rounds, dry_run.",
-        tags={STARTED_BY: "the launchpad"},
+        tags={STARTED_BY: "the launchpad", PRIORITY_TAG: "10"},  # before the trainings that it may add to
     )
     def run_sweep():
         queue_what_is_missing()
@@ -54,21 +55,22 @@ def sweep_job(cards: Mapping[str, Experiment]) -> JobDefinition:
     return run_sweep
 
 
-def chosen_cards(cards: Mapping[str, Experiment], patterns: Sequence[str]) -> list[str]:
-    """Names of experiments and sweeps that `patterns` match; members of a sweep by their exact names only.
+def chosen_cards(cards: Mapping[str, Experiment], patterns: Sequence[str]) -> tuple[list[str], dict[str, str]]:
+    """(names of experiments and sweeps that `patterns` match; those that match nothing, and what there is).
 
-    Without patterns, what is scheduled. Raises Failure for a pattern that matches nothing.
+    Members of a sweep only by their exact names. Without patterns, what is scheduled.
     """
     if not patterns:
-        return scheduled(cards)
+        return scheduled(cards), {}
     listed = _listed(cards)
     found: dict[str, None] = {}
+    unknown: dict[str, str] = {}
     for pattern in patterns:
         matched = [name for name in listed if fnmatchcase(name, pattern)] or [name for name in cards if name == pattern]
         if not matched:
-            raise Failure(f"cards: no experiment or sweep {pattern!r}; there are: {', '.join(listed)}")
+            unknown[pattern] = f"no experiment or sweep is called that; there are: {', '.join(listed)}"
         found |= dict.fromkeys(matched)
-    return list(found)
+    return list(found), unknown
 
 
 def scheduled(cards: Mapping[str, Experiment]) -> list[str]:
@@ -97,7 +99,11 @@ def _queue(context, cards, config: Selection, compute: Compute, tracking: Tracki
     started_by = context.run.tags.get(STARTED_BY, "the launchpad")
     said: dict[str, str] = {}
     failed: dict[str, str] = {}
-    for name in chosen_cards(cards, config.cards):
+    names, unknown = chosen_cards(cards, config.cards)
+    for pattern, why in unknown.items():
+        failed[pattern] = said[pattern] = why
+        context.log.error(f"{pattern}: {why}")
+    for name in names:
         chosen: Experiment | Sweep = groups[name] if name in groups else cards[name]
         try:
             with plain_failures():

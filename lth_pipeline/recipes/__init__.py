@@ -15,4 +15,15 @@ from lth_pipeline.recipes.step import Step
 from lth_pipeline.recipes.store import Store
 from lth_pipeline.recipes.workshop import Product, Workshop
 
-__all__ = ["Chain", "DamagedError", "DeviceError", "Product", "Step", "Store", "StoreError", "Workshop", "load_cards"]
+__all__ = [
+    "Chain",
+    "DamagedError",
+    "DeviceError",
+    "Product",
+    "Step",
+    "Store",
+    "StoreError",
+    "Workshop",
+    "load_cards",
+    "load_sound_cards",
+]

@@ -15,14 +15,15 @@ State = tuple[tuple[str, int, int], ...]
 
 
 @contextmanager
-def followed(folder: Path, reload: Callable[[], None], every: float = EVERY) -> Iterator[None]:
-    """While inside, call `reload` once the cards in `folder` have changed and then stayed as they are for one look.
+def followed(folder: Path, loaded: State, reload: Callable[[], None], every: float = EVERY) -> Iterator[None]:
+    """While inside, call `reload` once the cards in `folder` are others than those `loaded` and have stayed so for one
+    look; again where that went wrong.
 
     Cards with a mistake are not loaded: the location would be gone with all its experiments, and what runs unattended
     with it. They are told of on standard error.
     """
     ending = threading.Event()
-    thread = threading.Thread(target=_follow, args=(folder, state_of(folder), reload, every, ending), daemon=True)
+    thread = threading.Thread(target=_follow, args=(folder, loaded, reload, every, ending), daemon=True)
     thread.start()
     try:
         yield
@@ -47,11 +48,11 @@ def _follow(folder: Path, loaded: State, reload: Callable[[], None], every: floa
     while not ending.wait(every):
         now = state_of(folder)
         if now != loaded and now == before:
-            loaded = now
             if mistake := _mistake(folder):
+                loaded = now
                 print(f"the cards have changed and are not loaded: {mistake}", file=sys.stderr, flush=True)
-            else:
-                _try(reload)
+            elif _try(reload):
+                loaded = now
         before = now
 
 
@@ -65,8 +66,10 @@ def _mistake(folder: Path) -> str:
     return ""
 
 
-def _try(reload: Callable[[], None]) -> None:
+def _try(reload: Callable[[], None]) -> bool:
     try:
         reload()
-    except Exception as error:  # of Dagster's: the next change tries again
+    except Exception as error:  # of Dagster's, whose code server may be away for a moment
         print(f"the code location could not be loaded anew: {error}", file=sys.stderr, flush=True)
+        return False
+    return True

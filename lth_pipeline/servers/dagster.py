@@ -21,7 +21,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from lth_pipeline.home import find_home
-from lth_pipeline.servers.cards import followed
+from lth_pipeline.servers.cards import followed, state_of
 from lth_pipeline.servers.guard import unframed
 from lth_pipeline.servers.serve import end_when_left, options, serve
 
@@ -29,6 +29,8 @@ from lth_pipeline.servers.serve import end_when_left, options, serve
 def main() -> None:
     chosen = options("dagster")
     end_when_left()
+    # a queued backfill waits for a location that does not load just now, or has not seen its card yet
+    os.environ["DAGSTER_BACKFILL_RETRY_DEFINITION_CHANGED_ERROR"] = "1"
     os.environ["DAGSTER_IS_DEV_CLI"] = "1"  # as `dagster dev`: a code location that fails says so without a stack trace
     with suppress(KeyboardInterrupt):
         _run(chosen)
@@ -42,6 +44,8 @@ def _run(chosen: argparse.Namespace) -> None:
     from dagster._core.workspace.load_target import WorkspaceFileTarget
     from dagster_webserver.app import create_app_from_workspace_process_context
 
+    folder_of_cards = find_home().experiments
+    cards = state_of(folder_of_cards)  # before the code server reads them: what changes meanwhile is loaded anew
     with (
         DagsterInstance.get() as instance,
         ProxyServerManager(instance, WorkspaceFileTarget(["workspace.yaml"]), "warning") as code,
@@ -57,7 +61,7 @@ def _run(chosen: argparse.Namespace) -> None:
                 WorkspaceProcessContext(
                     instance, target, version=__version__, read_only=False, code_server_log_level="warning"
                 ) as context,
-                followed(find_home().experiments, lambda: _load_anew(context)),
+                followed(folder_of_cards, cards, lambda: _load_anew(context)),
             ):
                 serve(unframed(create_app_from_workspace_process_context(context)), chosen, "warning")
 

@@ -10,6 +10,7 @@ import pytest
 from dagster import (
     AssetKey,
     AssetSelection,
+    DagsterRunStatus,
     DefaultScheduleStatus,
     DefaultSensorStatus,
     RunRequest,
@@ -20,6 +21,7 @@ from dagster import (
 )
 
 from lth_pipeline.definitions import build_definitions
+from lth_pipeline.experiments import Experiment
 from lth_pipeline.home import HomeError, find_home
 from lth_pipeline_tests.orchestration.running import gather, materialise, opened
 from lth_pipeline_tests.places import SMALL_CARD
@@ -27,8 +29,8 @@ from lth_pipeline_tests.places import SMALL_CARD
 AT = datetime(2026, 5, 1, 2, tzinfo=UTC)
 
 
-def look(definitions, instance, cursor=None):
-    context = build_sensor_context(instance=instance, cursor=cursor)
+def look(definitions, instance, cursor=None, on_since=1.0):
+    context = build_sensor_context(instance=instance, cursor=cursor, last_sensor_start_time=on_since)
     return definitions.get_repository_def().get_sensor_def("new_cards")(context)
 
 
@@ -42,17 +44,21 @@ def test_all_are_off_until_they_are_switched_on(inside):
     for name in ("new_cards", "follow_changes"):
         assert definitions.get_repository_def().get_sensor_def(name).default_status == DefaultSensorStatus.STOPPED
     repository = definitions.get_repository_def()
-    assert {sensor.name for sensor in repository.sensor_defs} == {"new_cards", "follow_changes"}, "none beside them"
+    others = {sensor.name for sensor in repository.sensor_defs} - {"new_cards", "follow_changes"}
+    assert others == {"gather_queued"}, "which only gathers what was queued"
 
 
 def test_the_nightly_schedule_runs_what_is_scheduled(inside):
-    nightly = build_definitions(find_home()).get_repository_def().get_schedule_def("nightly")
-    context = build_schedule_context(scheduled_execution_time=AT)
-    assert nightly(context).skip_message == "no card says `scheduled: true`"
+    def evaluated():
+        with opened() as (definitions, instance):
+            nightly = definitions.get_repository_def().get_schedule_def("nightly")
+            return nightly(build_schedule_context(instance=instance, scheduled_execution_time=AT))
+
+    assert evaluated().skip_message == "no card says `scheduled: true`"
     inside.card("mine", SMALL_CARD + "scheduled: true\n")
-    request = build_definitions(find_home()).get_repository_def().get_schedule_def("nightly")(context)
+    request = evaluated()
     assert isinstance(request, RunRequest)
-    assert request.run_config == {"ops": {"queue_what_is_missing": {"config": {"cards": ["mine"]}}}}
+    assert request.run_config == {"ops": {"queue_what_is_missing": {"config": {"cards": []}}}}
     assert request.tags["lth/started_by"] == "schedule nightly" and request.tags["lth/why"] == "scheduled: mine"
 
 
@@ -89,7 +95,7 @@ def test_a_new_card_is_run_once_and_what_was_there_is_not(inside):
         (request,) = found.run_requests
         assert request.run_config == {"ops": {"queue_what_is_missing": {"config": {"cards": ["fresh"]}}}}
         assert request.tags["lth/why"].startswith("new card fresh: 2 replicates, rounds 0 to 2")
-        assert set(json.loads(found.cursor)) == {"small", "fresh"}
+        assert set(json.loads(found.cursor)["seen"]) == {"small", "fresh"}
         assert "nothing new among fresh, small" in said(look(definitions, instance, found.cursor))
     inside.card("fresh", SMALL_CARD.replace("a lottery", "the same lottery") + "scheduled: true\n")
     with opened() as (definitions, instance):
@@ -103,6 +109,42 @@ def test_a_new_card_is_run_once_and_what_was_there_is_not(inside):
     with opened() as (definitions, instance):
         (back,) = look(definitions, instance, changed.cursor).run_requests
     assert back.run_key is None, "Dagster starts nothing for a key that it has seen, and this content was there before"
+
+
+def test_what_came_while_it_was_off_is_not_run(inside):
+    with opened() as (definitions, instance):
+        first = look(definitions, instance)
+    inside.card("fresh", SMALL_CARD)
+    with opened() as (definitions, instance):
+        again = look(definitions, instance, first.cursor, on_since=2.0)
+        assert "there already: fresh, small" in said(again) and not again.run_requests
+        assert "nothing new" in said(look(definitions, instance, again.cursor, on_since=2.0))
+
+
+def test_a_setting_that_a_new_version_brings_is_no_change(inside, monkeypatch):
+    with opened() as (definitions, instance):
+        first = look(definitions, instance)
+    dump = Experiment.model_dump
+
+    def with_another(card, **how):
+        return dump(card, **how) | ({} if how.get("exclude_defaults") else {"brand_new": 0})
+
+    monkeypatch.setattr(Experiment, "model_dump", with_another)
+    with opened() as (definitions, instance):
+        assert "nothing new" in said(look(definitions, instance, first.cursor))
+
+
+def test_a_night_that_is_not_over_is_not_begun_again(inside):
+    inside.card("mine", SMALL_CARD + "scheduled: true\n")
+    with opened() as (definitions, instance):
+        nightly = definitions.get_repository_def().get_schedule_def("nightly")
+        waiting = instance.create_run_for_job(
+            definitions.resolve_job_def("run_sweep"),
+            status=DagsterRunStatus.STARTED,
+            tags={"lth/started_by": "schedule nightly"},
+        )
+        skipped = nightly(build_schedule_context(instance=instance, scheduled_execution_time=AT))
+    assert skipped.skip_message == f"run {waiting.run_id[:8]}, of an earlier night, is still under way"
 
 
 def test_a_card_that_changes_while_it_runs_is_not_forgotten(inside):

@@ -92,3 +92,23 @@ def test_every_card_has_a_job_through_its_own_rounds(inside):
     assert {"digits", "lenet_mnist", "every_round", "gather_results"} <= {
         job.name for job in definitions.resolve_all_job_defs()
     }
+
+
+def test_a_run_goes_on_without_a_card_that_has_a_mistake(place):
+    """A card that somebody is writing must not end all that runs: the location refuses it, a run's process leaves it
+    out, and what builds on it."""
+    place.card("wrong", "model: {}\n")
+    place.card("child", "based_on: wrong\n")
+    program = """
+import sys
+from lth_pipeline.definitions import defs
+keys = defs.resolve_asset_graph().get(next(iter(defs.resolve_asset_graph().get_all_asset_keys()))).partitions_def
+names = {key.split("|")[0] for key in keys.get_partition_keys()}
+print("small" in names, "wrong" in names, "child" in names)
+"""
+    worker = [sys.executable, "-c", program, "api", "execute_run"]
+    done = subprocess.run(worker, cwd=PROJECT, env=place.env, capture_output=True, text=True)
+    assert done.stdout == "True False False\n", done.stderr
+    assert "left out: " in done.stderr and "wrong.yaml" in done.stderr and "child.yaml" in done.stderr
+    done = subprocess.run(worker[:-2], cwd=PROJECT, env=place.env, capture_output=True, text=True)
+    assert done.returncode and "wrong.yaml" in done.stderr

@@ -85,7 +85,7 @@ def test_as_many_runs_are_queued_on_as_there_are_devices(inside, monkeypatch):
     settings.unlink()
     monkeypatch.setattr("lth_pipeline.orchestration.instance.at_once", lambda device, processes: 7)
     with opened():
-        assert yaml.safe_load(settings.read_text())["concurrency"]["runs"]["max_concurrent_runs"] == 7
+        assert yaml.safe_load(settings.read_text())["concurrency"]["runs"]["max_concurrent_runs"] == 8
     assert "a killed worker frees its slot" in settings.read_text()  # it stays readable
 
 

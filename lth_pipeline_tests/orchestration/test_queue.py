@@ -3,7 +3,8 @@
 import json
 
 import pytest
-from dagster import DagsterInstance
+from dagster import DagsterInstance, build_sensor_context
+from dagster._core.execution.backfill import BulkActionStatus
 
 from lth_pipeline.orchestration.sweep_job import chosen_cards, scheduled
 from lth_pipeline.recipes import load_cards
@@ -42,7 +43,8 @@ def test_lth_run_puts_into_the_queue_what_is_missing_and_once(place):
     assert "daemon is not running" in said
     of = wanted(backfill)
     assert of["r00_trained"] == of["r01_control"] == {"small|0", "small|2"}
-    assert of["results"] == {"small"} and "r02_mask" not in of
+    assert "results" not in of, "which a single failure would take along"
+    assert "r02_mask" not in of and backfill.tags["lth/gather"] == "small"
     assert backfill.tags["lth/started_by"] == "lth run --queue"
     assert backfill.tags["lth/why"] == "2 replicates: 14 missing"
     assert json.loads(backfill.tags["dagster-ray/config"]) == {"num_gpus": 2, "memory": 2 * 2**30}
@@ -85,7 +87,7 @@ def test_a_sweep_is_one_backfill_with_its_comparison(inside):
         (backfill,) = instance.get_backfills()
     members = {"two_learning_rate_0p001", "two_learning_rate_0p002"}
     of = wanted(backfill)
-    assert of["results"] == members and of["sweep_results"] == {"two"}
+    assert "results" not in of and backfill.tags["lth/gather"] == "two"
     assert of["r02_trained"] == {f"{member}|{replicate}" for member in members for replicate in (0, 1)}
     assert backfill.tags["lth/sweep"] == "two" and backfill.tags["dagster-ray/config"] == '{"num_cpus": 2.0}'
 
@@ -98,8 +100,12 @@ def test_what_cannot_be_is_said_and_the_others_go_on(inside):
         messages = [event.message for event in result.all_events if event.is_step_failure]
         said = str(result.failure_data_for_node("queue_what_is_missing").error)
         assert "deep: round 13 would prune fc2.weight away whole" in said, messages
-        result = run_sweep(definitions, instance, cards=["smoll"])
-        assert "no experiment or sweep 'smoll'" in str(result.failure_data_for_node("queue_what_is_missing").error)
+        result = run_sweep(definitions, instance, cards=["smoll", "small"], replicates="0")
+        assert "smoll: no experiment or sweep is called that" in str(
+            result.failure_data_for_node("queue_what_is_missing").error
+        )
+        (backfill,) = instance.get_backfills()
+        assert wanted(backfill)["r00_trained"] == {"small|0"}, "the others go on"
         result = run_sweep(definitions, instance, cards=["small"], replicates="x")
         assert "is not a list of numbers" in str(result.failure_data_for_node("queue_what_is_missing").error)
 
@@ -117,7 +123,7 @@ def test_what_cannot_be_is_said_and_the_others_go_on(inside):
 def test_patterns_choose_cards_and_whole_sweeps(place, patterns, names):
     place.card("two", SWEEP)
     cards = load_cards([place.folder / "experiments"])
-    assert chosen_cards(cards, patterns) == names
+    assert chosen_cards(cards, patterns) == (names, {})
 
 
 def test_what_is_scheduled_is_named_once(place):
@@ -126,3 +132,48 @@ def test_what_is_scheduled_is_named_once(place):
     place.card("child", "based_on: one\nseed: 3\n")
     place.card("not_that", "based_on: one\nscheduled: false\nseed: 4\n")
     assert scheduled(load_cards([place.folder / "experiments"])) == ["child", "one", "two"]
+
+
+def test_results_are_gathered_once_the_trainings_have_ended_also_where_some_failed(inside):
+    inside.card("two", SWEEP)
+
+    def look(cursor=None):
+        with opened() as (definitions, instance):
+            sensor = definitions.get_repository_def().get_sensor_def("gather_queued")
+            result = sensor(build_sensor_context(instance=instance, cursor=cursor))
+            return result.cursor, result.skip_reason.skip_message, list(instance.get_backfills())
+
+    cursor, said, _ = look()
+    assert said == "nothing has ended"
+    assert inside.here("run", "two", "--queue").returncode == 0
+    cursor, said, (trainings,) = look(cursor)
+    assert said == "nothing has ended"
+    with opened() as (definitions, instance):  # one replicate of one member was trained; the rest failed
+        assert materialise(
+            definitions,
+            instance,
+            "two_learning_rate_0p001",
+            0,
+            ["r00_initial_weights", "r00_rewind_weights", "r00_trained"],
+            job="two",
+        ).success
+        instance.update_backfill(trainings.with_status(BulkActionStatus.COMPLETED_FAILED))
+    cursor, said, (gathering, _) = look(cursor)
+    assert said == f"results of two are queued: backfill {gathering.backfill_id}"
+    assert wanted(gathering) == {"results": {"two_learning_rate_0p001"}, "sweep_results": {"two"}}
+    assert gathering.tags["lth/started_by"] == "sensor gather_queued" and "dagster-ray/config" not in gathering.tags
+    _, said, backfills = look(cursor)
+    assert said == "nothing has ended" and len(backfills) == 2, "once"
+
+
+def test_of_a_ticket_from_elsewhere_the_source_comes_first_and_is_not_recomputed(place):
+    place.card(
+        "taking",
+        SHORT.replace("rates: {fc: 0.4}", "rates: {fc: 0.3}") + "seed: 4\nticket_from: {experiment: small, round: 1}\n",
+    )
+    assert place.here("run", "taking", "--queue", "--recompute").returncode == 0
+    own, source = queued(place)
+    assert wanted(source)["r01_ticket"] == {"small|0"} and "lth/gather" not in source.tags
+    assert source.run_config == {"resources": {"compute": {"config": {"replicates": [0]}}}}
+    assert wanted(own)["r01_trained"] == {"taking|0"} and own.tags["lth/gather"] == "taking"
+    assert own.run_config == {"resources": {"compute": {"config": {"recompute": True}}}}

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import urllib.error
 import urllib.request
 from base64 import b64encode
@@ -17,6 +18,7 @@ from dagster import DagsterInstance
 from lth_pipeline.orchestration.partitions import deepest_round
 from lth_pipeline.orchestration.status import read_records
 from lth_pipeline.recipes import load_cards
+from lth_pipeline.servers.daemon import wait_until_alone
 from lth_pipeline_tests.commands.reading import store_versions
 from lth_pipeline_tests.commands.test_ui import DAEMONS, ask, ended, free_port, launch
 from lth_pipeline_tests.deploy.conftest import DAGSTER_PASSWORD, MLFLOW_PASSWORD, Deployment
@@ -210,6 +212,16 @@ def get(address: str, headers: dict[str, str], body: bytes | None = None) -> tup
             return answer.status, answer.read()
     except urllib.error.HTTPError as error:
         return error.code, error.read()
+
+
+def test_of_two_daemons_on_one_database_one_works(deployment):
+    database = deployment.env()["LTH_DAGSTER_DATABASE"]
+    first, taken = wait_until_alone(database), threading.Event()
+    thread = threading.Thread(target=lambda: (wait_until_alone(database), taken.set()), daemon=True)
+    thread.start()
+    assert not taken.wait(2)
+    first.close()
+    assert taken.wait(20)
 
 
 def test_the_service_and_the_shell_claim_gpus_in_one_place():

@@ -97,3 +97,18 @@ def test_the_address_goes_on_to_other_processes_and_is_not_shown(inside, monkeyp
     home = find_home()
     assert environment(home)["LTH_DAGSTER_DATABASE"] == ADDRESS
     assert "cret" not in repr(home)
+
+
+@pytest.mark.parametrize(
+    ("variable", "address"),
+    [
+        ("LTH_DAGSTER_DATABASE", "postgresql+psycopg2://ada@host/dagster?password=s3cret"),
+        ("LTH_DAGSTER_DATABASE", "postgresql+psycopg2://ada@host/dagster?sslmode=require&sslpassword=s3cret"),
+        ("MLFLOW_TRACKING_URI", "postgresql+psycopg://ada@host/mlflow?password=s3cret"),
+    ],
+)
+def test_a_password_behind_the_question_mark_is_refused_without_showing_it(inside, monkeypatch, variable, address):
+    monkeypatch.setenv(variable, address)
+    with pytest.raises(HomeError, match=f"^{variable}: must hold no password") as refused:
+        find_home()
+    assert "cret" not in str(refused.value)

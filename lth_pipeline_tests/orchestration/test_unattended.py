@@ -50,7 +50,8 @@ def unattended(tmp_path_factory):
         assert line, process.stderr.read() + place.logs()
         said += line
     address = f"http://127.0.0.1:{dagster}"
-    assert {status for status, _ in ticks(address).values()} == {"STOPPED"}, "each is off until it is switched on"
+    states = {name: status for name, (status, _) in ticks(address).items()}
+    assert states.pop("gather_queued") == "RUNNING" and set(states.values()) == {"STOPPED"}, "off until switched on"
     ask(address, START_SCHEDULE, s={**LOCATION, "scheduleName": "nightly"})
     for name in ("new_cards", "follow_changes"):
         ask(address, START_SENSOR, s={**LOCATION, "sensorName": name})
@@ -96,10 +97,10 @@ def done(dagster: str, **tags: str):
 def test_what_is_scheduled_is_brought_up_to_date(unattended):
     place, dagster = unattended
     gathered = until(place, lambda: done(dagster, **{"dagster/partition": "every_night"}))
-    assert gathered[0]["tags"]["lth/started_by"] == "schedule nightly"
-    assert gathered[0]["tags"]["lth/why"] == "1 replicate: 7 missing"
+    assert gathered[0]["tags"]["lth/started_by"] == "sensor gather_queued"
     (trained,) = runs(dagster, **{"dagster/partition": "every_night|0"})
     assert trained["status"] == "SUCCESS" and trained["tags"]["lth/started_by"] == "schedule nightly"
+    assert trained["tags"]["lth/why"] == "1 replicate: 7 missing"
     assert (place.folder / "reports" / "every_night" / "results.csv").is_file()
     started = [tick for tick in ticks(dagster)["nightly"][1] if tick["runIds"]]
     assert started and started[-1]["status"] == "SUCCESS"
@@ -113,7 +114,9 @@ def test_a_new_card_is_picked_up(unattended):
     until(place, lambda: ticks(dagster)["new_cards"][1])
     place.card("fresh", SHORT)
     gathered = until(place, lambda: done(dagster, **{"dagster/partition": "fresh"}))
-    assert gathered[0]["tags"]["lth/started_by"] == "sensor new_cards"
+    assert gathered[0]["tags"]["lth/started_by"] == "sensor gather_queued"
+    (trained,) = runs(dagster, **{"dagster/partition": "fresh|0"})
+    assert trained["tags"]["lth/started_by"] == "sensor new_cards"
     (asked,) = runs(dagster, **{"dagster/sensor_name": "new_cards"})
     assert asked["tags"]["lth/why"].startswith("new card fresh: 1 replicate, rounds 0 to 1")
 

@@ -22,6 +22,7 @@ from statistics import median
 from typing import Any, NamedTuple
 
 from benchmarks.agreement import NEAR, Disagreement
+from benchmarks.asked import asked
 from benchmarks.results import Figures, figure
 from benchmarks.timing import interleaved, ratio, told
 
@@ -96,23 +97,11 @@ def same_training(name: str, one: float, two: float) -> None:
 def workers() -> Iterator[list[Any]]:
     """A connection to each of two processes: send (case, whether both make it), receive a Measured."""
     context = multiprocessing.get_context("spawn")
-    pairs = [context.Pipe() for _ in range(2)]
-    with tempfile.TemporaryDirectory(prefix="lth-bench-") as folder:
-        processes = [
-            context.Process(target=work, args=(theirs, rank, folder), daemon=True)
-            for rank, (_, theirs) in enumerate(pairs)
-        ]
-        try:
-            for process, (_, theirs) in zip(processes, pairs, strict=True):
-                process.start()
-                theirs.close()  # so that a process that dies is an end of file here, and nobody waits for it
-            yield [connection for connection, _ in pairs]
-        finally:
-            for process, (connection, _) in zip(processes, pairs, strict=True):
-                connection.close()
-                process.join(10)
-                if process.is_alive():
-                    process.terminate()
+    with (
+        tempfile.TemporaryDirectory(prefix="lth-bench-") as folder,
+        asked(context, work, [(rank, folder) for rank in range(2)]) as connections,
+    ):
+        yield connections
 
 
 def work(connection: Any, rank: int, folder: str) -> None:

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from benchmarks.asked import asked
 from benchmarks.results import Figures, figure
 from benchmarks.timing import interleaved, ratio
 
@@ -53,22 +54,8 @@ def workers(count: int, steps: int, tiny: bool) -> Iterator[list[Any]]:
     """A connection to each of `count` processes: send whether it waits for the others, receive a Span."""
     context = multiprocessing.get_context("spawn")
     barrier = context.Barrier(count)
-    pairs = [context.Pipe() for _ in range(count)]
-    processes = [
-        context.Process(target=work, args=(theirs, barrier, steps, tiny), daemon=True, name=f"trains {number}")
-        for number, (_, theirs) in enumerate(pairs)
-    ]
-    try:
-        for process, (_, theirs) in zip(processes, pairs, strict=True):
-            process.start()
-            theirs.close()  # so that a process that dies is an end of file here, and nobody waits for it
-        yield [connection for connection, _ in pairs]
-    finally:
-        for process, (connection, _) in zip(processes, pairs, strict=True):
-            connection.close()
-            process.join(10)
-            if process.is_alive():
-                process.terminate()
+    with asked(context, work, [(barrier, steps, tiny)] * count) as connections:
+        yield connections
 
 
 def work(connection: Any, barrier: Any, steps: int, tiny: bool) -> None:

@@ -15,7 +15,7 @@ PACKAGE = Path(lth_pipeline.__file__).parent
 MAY_IMPORT = {
     "lottery": set(),
     "experiments": set(),
-    "recipes": {"lottery", "experiments", "files"},
+    "recipes": {"lottery", "experiments", "files", "processes"},
     "tracking": {"experiments", "files", "processes"},
     "reports": {"experiments"},
     "orchestration": {"recipes", "tracking", "reports", "lottery", "experiments", "files", "home", "processes"},

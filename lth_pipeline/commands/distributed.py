@@ -13,14 +13,17 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import click
 
 if TYPE_CHECKING:
+    import torch
+
     from lth_pipeline.home import Home
     from lth_pipeline.recipes import Chain, Step, Workshop
-    from lth_pipeline.recipes.team import Team
+    from lth_pipeline.recipes.team import Agreed, Team
 
 
 @click.command()
@@ -43,13 +46,28 @@ def distributed(card: str, replicate: int, through: int | None, threads: int) ->
 
     home = find_home()
     torch.set_num_threads(threads)
-    team = join(home.device)
-    if team.leads:
-        _lead(home, team, card, replicate, through, threads)
-        team.dismiss()
-    else:
-        follow(team, data_dirs(home))
-    team.part()
+    with ExitStack() as claims:
+        team = join(home.device, hold=_holding(claims, home, f"torchrun {card}, replicate {replicate}"))
+        if team.leads:
+            _lead(home, team, card, replicate, through, threads)
+            team.dismiss()
+        else:
+            follow(team, data_dirs(home))
+        team.part()
+
+
+def _holding(claims: ExitStack, home: Home, holder: str) -> Callable[[torch.device, Agreed], None]:
+    """What claims this process's GPU, once all processes have theirs, until `claims` is closed."""
+    from lth_pipeline.recipes.devices import held, that_will_do
+
+    def hold(device: torch.device, agreed: Agreed) -> None:
+        mine = that_will_do(str(device))  # on the CPU none
+        claims.enter_context(held(mine, home.devices, holder, waiting, len(mine), agreed))
+
+    def waiting(held_by: str) -> None:
+        click.echo(f"Waiting for a device: {held_by}")
+
+    return hold
 
 
 def _lead(home: Home, team: Team, card: str, replicate: int, through: int | None, threads: int) -> None:

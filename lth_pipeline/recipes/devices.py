@@ -76,24 +76,27 @@ def held(
     holder: str,
     on_wait: Callable[[str], None] | None = None,
     count: int = 1,
+    agreed: Callable[[bool], bool] = bool,
 ) -> Iterator[list[Device]]:
     """Hold the first `count` of `devices` that no other process holds; where fewer are free, wait until so many are,
     and hold none meanwhile: two that wait for each other's would wait for ever.
 
     folder: of the claims, one for all processes that share the devices. holder: who it is, for those that wait.
-    on_wait: is told once which are held, and by whom. Raises DeviceError where the folder cannot be used, and where
-    there are not so many devices.
+    on_wait: is told once which are held, and by whom. agreed: is told at every attempt whether so many are held now,
+    and gives whether they are kept: processes that need each other keep theirs where all have theirs (team.py). Raises
+    DeviceError where the folder cannot be used, and where there are not so many devices.
     """
     if len(devices) < count:
         raise DeviceError(f"{count} processes want a GPU each; there are {len(devices)} here: {_names(devices)}")
-    _make_own(folder)
+    if count:
+        _make_own(folder)
     told = False
     while True:
         taken, claims = _take(devices, folder, holder, count)
-        if len(taken) == count:
+        if agreed(len(taken) == count):
             break
         claims.close()
-        if on_wait and not told:
+        if on_wait and not told and len(taken) < count:
             others = [one for one in devices if one not in taken]
             on_wait("; ".join(f"{one} is held by {_holder(folder, one)}" for one in others))
             told = True

@@ -11,11 +11,16 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lth_pipeline.recipes.distributed import FACTS, JOB, TENSORS, TOLD, error_of
+
+if TYPE_CHECKING:
+    from lth_pipeline.recipes.made import Made
 
 
 def work(folder: Path) -> None:
@@ -32,7 +37,7 @@ def work(folder: Path) -> None:
         Path(settings["sets"]), Path(settings["cache"]), settings["memory"], tuple(map(Path, settings["allowed"]))
     )
     place = f"rank={os.environ['RANK']}&world_size={os.environ['WORLD_SIZE']}"
-    team = join(settings["device"], f"file://{folder / 'meeting'}?{place}")
+    team = join(settings["device"], f"file://{settings['meeting']}?{place}")
     if team.leads:
         _lead(folder, job, settings, dirs, team)
         team.dismiss()
@@ -43,18 +48,18 @@ def work(folder: Path) -> None:
 
 def _lead(folder: Path, job: dict[str, Any], settings: Mapping[str, Any], dirs: Any, team: Any) -> None:
     """Make the training with the others, and write down what came of it."""
-    from safetensors.torch import save_file
-
     from lth_pipeline.recipes.store import Store
     from lth_pipeline.recipes.team_training import from_job
     from lth_pipeline.recipes.training import train_step
     from lth_pipeline.recipes.workshop import Workshop
 
-    with (folder / TOLD).open("a") as told:
+    with (folder / TOLD).open("ab", buffering=0) as told:
+        unsaid = bytearray()
 
         def tell(**line: Any) -> None:
-            told.write(json.dumps(line) + "\n")
-            told.flush()
+            unsaid.extend(json.dumps(line).encode() + b"\n")
+            with suppress(OSError):  # of a full disk: no reason to end a training; it is said when there is room again
+                del unsaid[: told.write(unsaid)]
 
         chain, step, recipe, model = from_job(job, dirs)
         workshop = Workshop(
@@ -69,8 +74,33 @@ def _lead(folder: Path, job: dict[str, Any], settings: Mapping[str, Any], dirs: 
             on_trouble=lambda message: tell(trouble=message),
         )
         made = train_step(workshop, chain, step, recipe, model)
-    save_file({name: tensor.contiguous() for name, tensor in made.tensors.items()}, folder / TENSORS)
-    (folder / FACTS).write_text(json.dumps({"facts": made.facts, "route": made.route}))
+    hand_over(folder, made)
+
+
+def hand_over(folder: Path, made: Made) -> None:
+    """Write down what was trained. Raises StoreError where there is no room for it; its last state is kept then."""
+    from safetensors.torch import save
+
+    from lth_pipeline.recipes.store import write
+
+    write(folder / TENSORS, save({name: tensor.contiguous() for name, tensor in made.tensors.items()}))
+    write(folder / FACTS, json.dumps({"facts": made.facts, "route": made.route}).encode())
+
+
+def write_down(folder: Path, error: BaseException) -> None:
+    """Say what this process ends with. That memory ran out goes by one name, whoever has noticed it."""
+    from lth_pipeline.files import write_atomically
+    from lth_pipeline.recipes.out_of_memory import is_out_of_memory
+
+    ours = type(error).__module__.startswith("lth_pipeline")
+    memory = not ours and is_out_of_memory(error)
+    said = {
+        "kind": "OutOfMemoryError" if memory else type(error).__name__,
+        "message": str(error) if ours or memory else f"{type(error).__name__}: {error}",
+        "at": time.time_ns(),
+    }
+    with suppress(OSError):  # of a full disk: its output may say it
+        write_atomically(error_of(folder, int(os.environ["RANK"])), json.dumps(said).encode())
 
 
 def _end_with_the_parent() -> None:
@@ -85,15 +115,7 @@ def main() -> None:
     try:
         work(folder)
     except BaseException as error:
-        said = f"{type(error).__name__}: {error}"
-        kind = type(error).__name__
-        from lth_pipeline.files import write_atomically
-
-        ours = type(error).__module__.startswith("lth_pipeline") or kind == "OutOfMemoryError"
-        write_atomically(
-            error_of(folder, int(os.environ["RANK"])),
-            json.dumps({"kind": kind, "message": str(error) if ours else said}).encode(),
-        )
+        write_down(folder, error)
         raise
 
 

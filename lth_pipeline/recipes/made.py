@@ -11,9 +11,11 @@ if TYPE_CHECKING:
 
 class Made(NamedTuple):
     """tensors: the artifact. facts: what tables show, derived from the tensors, or timings. route: how it was computed,
-    where that is more than `route.route` says of itself. once_kept: to be called when all of it is in the store."""
+    where that is more than `route.route` says of itself. once_kept: to be called when all of it is in the store. note:
+    what its record says besides, for a person."""
 
     tensors: dict[str, torch.Tensor]
     facts: dict[str, Any]
     route: dict[str, Any] = {}
     once_kept: Callable[[], None] = lambda: None
+    note: str = ""

@@ -46,7 +46,7 @@ def unless_out_of_memory(act: Callable[[], T]) -> T | None:
 
 @contextmanager
 def saying_what_helps(device: torch.device, about: str, schedule: Schedule) -> Iterator[None]:
-    """Raises DeviceError where `about`, in here, finds no memory."""
+    """Raises DeviceError where `about`, in here, finds no memory: for its steps, its images or an evaluation."""
     try:
         yield
     except RuntimeError as error:
@@ -55,5 +55,6 @@ def saying_what_helps(device: torch.device, about: str, schedule: Schedule) -> I
         raise DeviceError(
             f"device {str(device)!r}: has not enough memory for {about} by itself; what would help: a "
             f"training.batch_size under {schedule.batch_size}, training.precision bfloat16 (now {schedule.precision}), "
-            f"or another device (LTH_DEVICE=cpu)"
+            f"fewer images on the device at once (LTH_MEMORY_GB, where they are your own), an end of other programs "
+            f"that are on it, or another device (LTH_DEVICE=cpu)"
         ) from error

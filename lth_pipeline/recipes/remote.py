@@ -6,7 +6,8 @@ What is not in the folder is looked for there, verified and kept in the folder; 
 sent: the artifact first, the record last, so that no record there names what is not there. Claims and half-done
 trainings stay on their machine. What could not be sent is marked in `unsent/`, and sent later.
 
-A remote that is away ends nothing. It is asked again after a while, and for longer and longer left alone.
+A remote that is away ends nothing. It is asked again after a while, and for longer and longer left alone. One that
+refuses an object, or to be written to, is asked for the others, and read.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
+from uuid import uuid4
 
 from lth_pipeline.files import write_atomically
 from lth_pipeline.recipes.errors import StoreError
@@ -31,6 +33,8 @@ T = TypeVar("T")
 
 PAUSES = (5.0,)  # seconds between two attempts; what S3 is asked with makes several of its own in each
 REST, LONGEST_REST = 60.0, 1800.0  # seconds for which one that did not answer is left alone: at first, and at most
+RIGHTS = "in S3 that takes s3:GetObject, s3:PutObject and s3:ListBucket (docs/s3.md)"
+SENDING = "sending"  # the claim of the process that sends
 SECRET = re.compile("SECRET|TOKEN|PASSWORD|ACCESS_KEY")  # what the variables are called whose values no message shows
 
 
@@ -41,6 +45,7 @@ class Remote:
         self.url, self.tell = url.rstrip("/"), tell
         self._told: set[str] = set()
         self._failed, self._rests_until = 0, 0.0
+        self._unwritten_until = 0.0  # where it is read, but refuses to be written to
 
     @cached_property
     def _root(self) -> tuple[Any, str]:
@@ -58,13 +63,17 @@ class Remote:
             raise StoreError(f"LTH_STORE_REMOTE={self.url}: cannot be ({error}); such as s3://bucket/prefix") from error
 
     def read(self, name: str) -> bytes | None:
-        """The object `name`; None where it is not there, or the remote is away."""
+        """The object `name`; None where it is not there, or refused, or the remote is away."""
 
         def get() -> bytes | None:
-            system, root = self._root
+            system, root = self._root_now()
             try:
                 return system.cat_file(f"{root}/{name}")
             except FileNotFoundError:
+                return None
+            except PermissionError as error:
+                # S3 says so, and not that an object is missing, to whom it may not say what there is
+                self._refused("read", f"{name}: is not given", error, "what is not given counts as missing")
                 return None
 
         return self._tried(get, None)
@@ -73,16 +82,33 @@ class Remote:
         """Whether it is there now, whole."""
 
         def put() -> bool:
-            from fsspec.implementations.local import LocalFileSystem
-
-            system, root = self._root
-            if isinstance(system, LocalFileSystem):  # where what is half-written can be read
-                write_atomically(Path(root, name), content)
-            else:
-                system.pipe_file(f"{root}/{name}", content)
+            system, root = self._root_now()
+            try:
+                if _is_folder(system):  # where what is half-written can be read
+                    write_atomically(Path(root, name), content)
+                else:
+                    system.pipe_file(f"{root}/{name}", content)
+            except PermissionError as error:
+                self._unwritten_until = time.monotonic() + LONGEST_REST
+                self._refused("write", f"{name}: is not taken", error, "what is made is kept here, and sent later")
+                return False
             return True
 
-        return self._tried(put, False)
+        return time.monotonic() >= self._unwritten_until and self._tried(put, False)
+
+    def _root_now(self) -> tuple[Any, str]:
+        """`_root`. Raises FileNotFoundError where it is a folder that is not there: of a disk that is not mounted its
+        folder, once made, would be on another."""
+        system, root = self._root
+        if _is_folder(system) and not Path(root).is_dir():
+            raise FileNotFoundError(f"{root}: is no folder; mount it, or make it")
+        return system, root
+
+    def _refused(self, what: str, said: str, error: Exception, then: str) -> None:
+        """Tells it, once for all that may not be done: read, or write."""
+        if what not in self._told:
+            self._told.add(what)
+            self.tell(f"{self.url}/{said} ({_plain(error)}); {then}; {RIGHTS}")
 
     def tell_once(self, name: str, what: str) -> None:
         if name not in self._told:
@@ -91,7 +117,7 @@ class Remote:
 
     def ask_again(self) -> None:
         """End its rest."""
-        self._rests_until = 0.0
+        self._rests_until = self._unwritten_until = 0.0
 
     def _tried(self, act: Callable[[], T], away: T) -> T:
         """What `act` gives; `away` where the remote is, which is told when it is first found."""
@@ -103,7 +129,7 @@ class Remote:
             except StoreError:
                 raise
             except Exception as error:  # every kind of store has its own
-                if pause is not None and not isinstance(error, PermissionError):
+                if pause is not None:
                     time.sleep(pause)
                     continue
                 rest = min(REST * 2**self._failed, LONGEST_REST)
@@ -125,6 +151,12 @@ def store_at(folder: Path, url: str) -> Store:
     from lth_pipeline.recipes.store import Store
 
     return Store(folder, Remote(url) if url else None)
+
+
+def _is_folder(system: Any) -> bool:
+    from fsspec.implementations.local import LocalFileSystem
+
+    return isinstance(system, LocalFileSystem)
 
 
 def _plain(error: Exception) -> str:
@@ -180,33 +212,71 @@ def fetch_artifact(store: Store, remote: Remote, version: str) -> bool:
     return True
 
 
-def mark_unsent(store: Store, recipe_id: str) -> None:
-    """Until what the recipe made has been sent, a file says so."""
+def mark_unsent(store: Store, recipe_id: str) -> Path:
+    """Until what the recipe made has been sent, a file says so: this one. Each time another, so that whoever sends
+    drops the marks that it has seen, and none of what was made since."""
     from lth_pipeline.recipes.store import write
 
-    write(store.folder / "unsent" / recipe_id, b"")
+    mark = store.folder / "unsent" / f"{recipe_id}.{uuid4().hex[:8]}"
+    write(mark, b"")
+    return mark
 
 
-def send(store: Store, remote: Remote) -> int:
-    """Send all that is marked; gives how many artifacts are still to be sent."""
-    from lth_pipeline.recipes.store import DAMAGE, read_record
+def send(store: Store, remote: Remote, *, wait: bool = False) -> int:
+    """Send all that is marked; gives how many artifacts are still to be sent.
 
-    marks = sorted(path for path in (store.folder / "unsent").glob("*") if not path.name.startswith("."))
-    for number, mark in enumerate(marks):
-        paths = [store.record_path(mark.name)]
-        try:
-            paths.insert(0, store.object_path(read_record(paths[0])["version"]))
-            contents = [path.read_bytes() for path in paths]
-        except (FileNotFoundError, *DAMAGE):  # removed since, or being made anew
-            mark.unlink(missing_ok=True)
-            continue
-        except OSError as error:
-            raise StoreError(f"{error.filename}: cannot be read ({error.strerror})") from error
-        for path, content in zip(paths, contents, strict=True):
-            if not remote.write(path.relative_to(store.folder).as_posix(), content):
-                return len(marks) - number
-        mark.unlink(missing_ok=True)
+    One process of a folder sends at a time, for the others too. wait: for another that does; else it is left to it.
+    """
+    while marks := _marks(store):
+        with store.claimed(SENDING, wait=wait) as mine:
+            if not mine:  # who has the claim looks once more when it has let go
+                return len(marks)
+            if left := _send(store, remote):
+                return left
     return 0
+
+
+def _marks(store: Store) -> dict[str, list[Path]]:
+    """{recipe id: the marks of what it made}, in order."""
+    found: dict[str, list[Path]] = {}
+    for path in sorted((store.folder / "unsent").glob("[!.]*")):
+        found.setdefault(path.name.partition(".")[0], []).append(path)
+    return found
+
+
+def _send(store: Store, remote: Remote) -> int:
+    """The same, by the one process that may."""
+    marks = _marks(store)
+    for number, (recipe_id, paths) in enumerate(marks.items()):
+        for name, content in _whole(store, remote, recipe_id).items():
+            if not remote.write(name, content):
+                return len(marks) - number
+        for path in paths:
+            path.unlink(missing_ok=True)
+    return 0
+
+
+def _whole(store: Store, remote: Remote, recipe_id: str) -> dict[str, bytes]:
+    """{name: content} of the artifact that a recipe made and of its record, verified. Empty where one has been removed
+    since, or is damaged: whoever reads that here puts it aside, makes it anew, and marks it. It would take the place of
+    one that is whole there."""
+    from lth_pipeline.recipes.store import DAMAGE, artifact_in, record_in
+
+    path = store.record_path(recipe_id)
+    try:
+        record = path.read_bytes()
+        version = record_in(record)["version"]
+        name, path = path.relative_to(store.folder).as_posix(), store.object_path(version)
+        artifact = path.read_bytes()
+        artifact_in(artifact, version)
+    except FileNotFoundError:
+        return {}
+    except DAMAGE as error:
+        remote.tell(f"{path}: is damaged ({error}); it is not sent to {remote.url}")
+        return {}
+    except OSError as error:
+        raise StoreError(f"{path}: cannot be read ({error.strerror})") from error
+    return {path.relative_to(store.folder).as_posix(): artifact, name: record}
 
 
 def send_the_rest(store: Store) -> None:
@@ -214,5 +284,5 @@ def send_the_rest(store: Store) -> None:
     if store.remote is None or not (store.folder / "unsent").is_dir():
         return
     store.remote.ask_again()
-    if left := send(store, store.remote):
+    if left := send(store, store.remote, wait=True):
         store.remote.tell(f"{store.remote.url}: {left} artifact(s) are not there yet; the next run here sends them")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 
@@ -13,13 +14,23 @@ if TYPE_CHECKING:
     from lth_pipeline.lottery.models import Model
     from lth_pipeline.recipes.workshop import Workshop
 
+
+class Narrowed(NamedTuple):
+    """What a device was found to have no memory for. most: how many such networks train side by side since; note: what
+    the records of those say that are fewer for it."""
+
+    most: int
+    note: str
+
+
 SHARE = 0.4  # of a GPU's memory, that networks trained together may take by the estimate of `room`
 
 
 def most_together(workshop: Workshop, device: torch.device, model: Model, schedule: Schedule) -> int:
     """How many such networks train side by side, at most."""
     asked = room(device, model, schedule.batch_size) if workshop.together is None else workshop.together
-    return min(asked, workshop.narrowed.get(size(device, model, schedule), asked))
+    narrowed = workshop.narrowed.get(size(device, model, schedule))
+    return min(asked, narrowed.most) if narrowed else asked
 
 
 def size(device: torch.device, model: Model, schedule: Schedule) -> tuple[object, ...]:
@@ -27,12 +38,16 @@ def size(device: torch.device, model: Model, schedule: Schedule) -> tuple[object
     return (str(device), model.layers, model.widest, schedule.batch_size, schedule.precision)
 
 
-def trained_beside(workshop: Workshop, recipe: Recipe, device: torch.device) -> int | None:
-    """Beside how many, itself counted, it was trained on such a device; None where it was not."""
+def route_before(workshop: Workshop, recipe: Recipe, device: torch.device) -> dict[str, Any] | None:
+    """The route by which it was trained on such a device; None where it was not."""
     record = workshop.store.recorded(recipe.id)
-    if record is None or record["route"]["device"] != device.type:
-        return None
-    return record["route"].get("networks_together", 1)
+    return record["route"] if record and record["route"].get("device") == device.type else None
+
+
+def was_stacked(route: Mapping[str, Any]) -> bool:
+    """Whether it was trained as one of a stack, be it of itself alone: a network with convolutions is, when one that
+    had trained beside others is recomputed."""
+    return route.get("way") == "together" or route.get("networks_together", 1) > 1
 
 
 def room(device: torch.device, model: Model, batch_size: int) -> int:

@@ -20,7 +20,7 @@ from lth_pipeline.recipes.out_of_memory import saying_what_helps, unless_out_of_
 from lth_pipeline.recipes.pruning import drawn_mask, pruned_mask, taken_mask
 from lth_pipeline.recipes.recipe import Recipe
 from lth_pipeline.recipes.step import Step
-from lth_pipeline.recipes.together import Member, company, make_together, train_fewer
+from lth_pipeline.recipes.together import Member, company, make_together, train_fewer, why_fewer
 from lth_pipeline.recipes.training import inputs_of, schedule_of, train_step
 from lth_pipeline.recipes.transfer import with_norms
 
@@ -50,7 +50,8 @@ def _trained(workshop: Workshop, chain: Chain, step: Step, recipe: Recipe, again
             with ExitStack() as claims:
                 members = company(workshop, chain, step, recipe, model, claims, again)
                 if not members:
-                    return train_step(workshop, chain, step, recipe, model)
+                    alone = train_step(workshop, chain, step, recipe, model)
+                    return alone._replace(note=why_fewer(workshop, own, model))
                 together = partial(make_together, workshop, members, own, model, again)
                 if len(members) == 1:
                     return together()

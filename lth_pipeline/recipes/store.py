@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 
 Record = dict[str, Any]
 DAMAGE = (ValueError, KeyError, TypeError, RecursionError)  # what reading a damaged file ends in
-
+VERSION = re.compile("[0-9a-f]{64}")  # a data version, and so part of the name of a file
 
 TOGETHER = "together-"  # what the names of states of several trainings begin with
 
@@ -86,13 +87,14 @@ class Store:
     def save(self, recipe: Recipe, tensors: Mapping[str, torch.Tensor], **notes: Any) -> Record:
         """Keep what `recipe` made, with `notes` (facts, route, made_by, …), and send it. Gives the record."""
         if self.remote:
-            mark_unsent(self, recipe.id)
+            marked = mark_unsent(self, recipe.id)  # before it is there: its process may be killed at any instant
         version = self.put(tensors)
-        record = {"recipe": recipe.content, "version": version, **notes}
+        record = {"recipe": recipe.content, "version": version, "facts": {}, "route": {}, **notes}
         sealed = json.dumps({"record": record, "sha256": _seal(record)}, indent=1)
         write(self.record_path(recipe.id), sealed.encode())
         if self.remote:
-            mark_unsent(self, recipe.id)  # again: another process that sends drops the mark of what is not there yet
+            mark_unsent(self, recipe.id)  # again: another process that sends may have seen what was there before
+            marked.unlink(missing_ok=True)
             send(self, self.remote)
         return record
 
@@ -240,8 +242,10 @@ def record_in(content: bytes) -> Record:
     record = sealed["record"]
     if sealed["sha256"] != _seal(record):
         raise ValueError("its checksum does not fit")
-    if not isinstance(record["version"], str):
+    if not isinstance(record["version"], str) or not VERSION.fullmatch(record["version"]):
         raise ValueError("it names no data version")
+    if not all(isinstance(record[part], dict) for part in ("facts", "route")):
+        raise ValueError("its facts or its route are none")
     return record
 
 

@@ -9,8 +9,10 @@ from __future__ import annotations
 import json
 import os
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
+from itertools import count
 from typing import Any
 
 import torch
@@ -21,6 +23,8 @@ from lth_pipeline.recipes.errors import DeviceError
 from lth_pipeline.recipes.route import choose_device
 
 Job = dict[str, Any]
+#: tells all whether this process has what it wants, and gives whether all have; all of them ask equally often
+Agreed = Callable[[bool], bool]
 #: for how long one waits for another within a training: the leader may write a large state in between
 PATIENCE = timedelta(hours=1)
 PAUSE = 0.05  # seconds between two questions whether there is something to do
@@ -78,23 +82,41 @@ class Team:
         dist.destroy_process_group()
 
 
-def join(device: str, meeting: str = "env://") -> Team:
+def join(
+    device: str, meeting: str = "env://", hold: Callable[[torch.device, Agreed], None] = lambda device, agreed: None
+) -> Team:
     """Join the others: as the environment says that torchrun makes, or at `meeting` (torch's init_method).
 
-    device: "auto", "cpu", "cuda" or "cuda:N": between GPUs each process has its own, from the N-th on. Raises
-    DeviceError where there are too few.
+    device: "auto", "cpu", "cuda" or "cuda:N": between GPUs each process has its own, from the N-th on. hold: claims it,
+    before anything is made on it. Raises DeviceError where there are too few.
     """
     from torch.distributed.rendezvous import rendezvous
 
     chosen = device_for(device, int(os.environ.get("LOCAL_RANK", "0")))
     board, rank, size = next(iter(rendezvous(meeting)))
     board.set_timeout(PATIENCE)
+    hold(chosen, agreeing(board, rank, size))
     if chosen.type == "cuda":
         torch.cuda.set_device(chosen)
     # what is on the CPU goes by gloo in either case: jobs, and the weights that a training begins with
     backend = "cpu:gloo,cuda:nccl" if chosen.type == "cuda" else "gloo"
     dist.init_process_group(backend, store=board, rank=rank, world_size=size, timeout=PATIENCE)
     return Team(rank, size, chosen, board)
+
+
+def agreeing(board: dist.Store, rank: int, size: int) -> Agreed:
+    """What lets `size` processes agree over what all of them can read."""
+    turns = count()
+
+    def agreed(mine: bool) -> bool:
+        turn = next(turns)
+        board.set(f"lth/agreed/{turn}/{rank}", json.dumps(mine))
+        every = [json.loads(board.get(f"lth/agreed/{turn}/{other}")) for other in range(size)]
+        if turn:  # all have read it by now, or they would not have come to this turn
+            board.delete_key(f"lth/agreed/{turn - 1}/{rank}")
+        return all(every)
+
+    return agreed
 
 
 def device_for(device: str, place: int) -> torch.device:

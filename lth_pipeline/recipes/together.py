@@ -23,7 +23,7 @@ from lth_pipeline.recipes.divergence import diverged_above
 from lth_pipeline.recipes.errors import Elsewhere
 from lth_pipeline.recipes.made import Made
 from lth_pipeline.recipes.recipe import Recipe
-from lth_pipeline.recipes.room import most_together, size, trained_beside
+from lth_pipeline.recipes.room import Narrowed, most_together, route_before, size, was_stacked
 from lth_pipeline.recipes.route import precision_of, route
 from lth_pipeline.recipes.step import Step
 from lth_pipeline.recipes.store import name_together
@@ -55,12 +55,14 @@ def company(
 
     again: those that are there too, as many as the record has. So many and the same networks side by side give the same
     bits once more; networks with convolutions have bits of their own whatever trains beside them, and are alone in
-    their company then.
+    their company then, where they were in one before.
     """
     own, device = Member(chain, step, recipe), workshop.training_device()
     most = most_together(workshop, device, model, schedule_of(chain, step))
-    before = trained_beside(workshop, recipe, device) if again else None
-    if workshop.processes > 1 or most < 2 or before == 1 or not _may_join(chain, step, model):
+    before = route_before(workshop, recipe, device) if again else None
+    if workshop.processes > 1 or most < 2 or not _may_join(chain, step, model):
+        return []
+    if before and not was_stacked(before):
         return []
     if not fits(data_for(chain.owner(step.round), workshop.dirs, device, recipe.inputs["data"])):
         return []
@@ -70,7 +72,7 @@ def company(
     if not again and (left := _left_half_done(workshop, beside, own, claims)):
         return left
     if again:
-        return _as_before(workshop, beside, own, most, before)
+        return _as_before(workshop, beside, own, most, before.get("networks_together", 1) if before else None)
     found = []
     for other, candidate in _block(beside, own, most):
         if (other, candidate) == (chain, step):
@@ -88,14 +90,23 @@ def train_fewer(workshop: Workshop, members: Sequence[Member], own: Member, mode
     most = min(most_together(workshop, device, model, schedule), len(_beside(workshop, own.chain, own.step)))
     while most >= len(members):
         most //= 2
-    workshop.narrowed[size(device, model, schedule)] = most
     workshop.store.drop_checkpoint(name_together([member.recipe.id for member in members]))
     note = (
         f"device {str(device)!r} has not enough memory for {len(members)} networks side by side ({own.step}, batch "
         f"size {schedule.batch_size}); from here on {f'{most} train' if most > 1 else 'one trains'} at a time"
     )
+    workshop.narrowed[size(device, model, schedule)] = Narrowed(most, note)
     workshop.warn(note)
-    workshop.made_by["note"] = note
+
+
+def why_fewer(workshop: Workshop, own: Member, model: Model) -> str:
+    """What the record of a training says, beside which fewer are trained than might be: the device has no memory for
+    more. Empty where all are."""
+    schedule = schedule_of(own.chain, own.step)
+    narrowed = workshop.narrowed.get(size(workshop.training_device(), model, schedule))
+    if narrowed is None or not _may_join(own.chain, own.step, model):
+        return ""
+    return narrowed.note if len(_beside(workshop, own.chain, own.step)) > narrowed.most else ""
 
 
 def make_together(workshop: Workshop, members: Sequence[Member], own: Member, model: Model, again: bool) -> Made:
@@ -125,7 +136,8 @@ def make_together(workshop: Workshop, members: Sequence[Member], own: Member, mo
 
     keep = None if again else keeper(workshop, f"{step} and {len(ids) - 1} trained beside it", save)
     trained = train_together(model, networks, data, schedule, stop=stop, on_steps=keep)
-    made = [what_was_made(one, stop, data, how) for one in trained]
+    note = why_fewer(workshop, own, model)
+    made = [what_was_made(one, stop, data, how)._replace(note=note) for one in trained]
     place = members.index(own)
     if again:
         return made[place]

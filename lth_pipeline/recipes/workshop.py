@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from lth_pipeline.lottery.training.curve import Row
     from lth_pipeline.recipes.made import Made
+    from lth_pipeline.recipes.room import Narrowed
     from lth_pipeline.recipes.team import Team
 
 
@@ -104,7 +105,7 @@ class Workshop:
             )
         given = self.data_dir
         self.dirs = given if isinstance(given, DataDirs) else DataDirs(Path(given), self.store.folder.parent / "cache")
-        self.narrowed: dict[Any, int] = {}  # how many networks at most a device had memory for (together.py)
+        self.narrowed: dict[Any, Narrowed] = {}  # what a device had no memory for, by the networks' size (room.py)
         if self.store.remote:
             self.store.remote.tell = self.warn
         self._mending = False
@@ -219,8 +220,10 @@ class Workshop:
     def _was_lost(self, recipe: Recipe) -> bool:
         """Whether it was trained with others, and its artifact alone is gone: it is trained with the same again then,
         or it would come out with other bits."""
+        from lth_pipeline.recipes.room import was_stacked
+
         record = self.store.recorded(recipe.id)
-        return record is not None and record["route"].get("networks_together", 1) > 1
+        return record is not None and was_stacked(record["route"])
 
     def _compute(self, chain: Chain, step: Step, recipe: Recipe, again: bool) -> Record:
         from lth_pipeline.recipes.steps import compute
@@ -250,6 +253,7 @@ class Workshop:
         """Write what was computed into the store."""
         from lth_pipeline.recipes.route import choose_device, route
 
+        note = {"note": made.note} if made.note else {}
         with saving(self.store):
             self._known[recipe.id] = self.store.save(
                 recipe,
@@ -257,7 +261,7 @@ class Workshop:
                 facts=made.facts,
                 # everything but training is computed on the CPU, whatever the device
                 route=route(self.training_device() if step.trains else choose_device("cpu"), **made.route),
-                made_by={**self.made_by, "step": str(step)},
+                made_by={**self.made_by, **note, "step": str(step)},
                 made_at=datetime.now(UTC).isoformat(timespec="seconds"),
             )
         if step.trains:

@@ -78,7 +78,9 @@ def _inputs() -> st.SearchStrategy[tuple[str, bytes]]:
     inputs = [{}, {"mask": ["0"]}, {"mask": {}}, [], None]
     makers = [{}, None, [], {"experiment": [], "dagster_run": {}}, {"experiment": {}, "replicate": "x", "step": 5}]
     listed = [
-        _sealed({"version": "0", "recipe": {"inputs": read}, "made_by": maker}) for read in inputs for maker in makers
+        _sealed({"version": "0" * 64, "facts": {}, "route": {}, "recipe": {"inputs": read}, "made_by": maker})
+        for read in inputs
+        for maker in makers
     ]
     records.append(b"[" * 50_000)
     artifacts = damaged([whole["artifact"], *others, _announcing([0, 2**62])], 3)

@@ -88,6 +88,36 @@ def test_the_others_that_train_no_more_are_given_up(cards, tmp_path, monkeypatch
     assert seen and all(set(claims) == mine for claims in seen)
 
 
+def test_every_record_of_fewer_says_why_and_no_other(cards, tmp_path, monkeypatch):
+    """Round 0 has four networks, and one arm of a round with a loss of its own always trains alone."""
+    cards |= load(tmp_path / "more", more=card(arms=["ticket", "ticket_distilled"], replicates=4, seed=1))
+    Device(monkeypatch, 2)
+    workshop, told = workshop_in(tmp_path / "s", together=8), []
+    workshop.on_trouble = told.append
+    workshop.made_by = {"experiment": "ours", "replicate": 0}
+
+    def note(name: str, number: int, step: Step) -> str | None:
+        return workshop.make(Chain(cards, name, number), step).record["made_by"].get("note")
+
+    for number in range(4):
+        workshop.made_by = {"experiment": "ours", "replicate": number}  # as every asset of a run does
+        assert {note("ours", number, step) for step in EVERY} == set(told)
+    assert len(told) == 1 and "not enough memory for 4" in told[0]
+    assert {note("more", number, TICKET) for number in range(4)} == set(told)
+    assert note("more", 0, Step("trained", 1, "ticket_distilled")) is None
+    assert note("ours", 0, Step("mask", 1)) is None
+
+
+def test_a_network_that_has_all_beside_it_has_no_note(tmp_path, monkeypatch):
+    cards = load(tmp_path / "cards", ours=card(arms=["ticket", "reinit"], replicates=2))
+    Device(monkeypatch, 2)
+    workshop = workshop_in(tmp_path / "s", together=8)
+    workshop.on_trouble = lambda message: None
+    chain = Chain(cards, "ours", 0)
+    assert "note" not in workshop.make(chain, EVERY[0]).record["made_by"]
+    assert "4 networks" in workshop.make(chain, TICKET).record["made_by"]["note"]
+
+
 def test_one_alone_is_an_error_that_says_what_helps(cards, tmp_path, monkeypatch):
     def out_of_memory(*given, **more):
         raise torch.OutOfMemoryError(MEMORY)
@@ -96,9 +126,8 @@ def test_one_alone_is_an_error_that_says_what_helps(cards, tmp_path, monkeypatch
     Device(monkeypatch, 0)
     workshop = workshop_in(tmp_path / "s", together=8)
     workshop.on_trouble = lambda message: None
-    with pytest.raises(
-        DeviceError, match=r"'cpu'.* ours, round 0 dense trained .*batch_size under 16.*bfloat16.*LTH_DEV"
-    ):
+    helps = r"batch_size under 16.*bfloat16.*LTH_MEMORY_GB.*other programs.*LTH_DEVICE"
+    with pytest.raises(DeviceError, match=rf"'cpu'.* ours, round 0 dense trained .*{helps}"):
         workshop.make(Chain(cards, "ours", 0), EVERY[0])
     assert not list((tmp_path / "s").glob("claims/*")) and not list((tmp_path / "s").glob("checkpoints/*"))
 

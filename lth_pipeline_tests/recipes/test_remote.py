@@ -1,29 +1,23 @@
 """A store that several machines share: here each has a folder of its own, and one more is what they share."""
 
+import json
+
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
 from lth_pipeline.home import HomeError, find_home
-from lth_pipeline.recipes import Chain, Step, Store, StoreError, Workshop, remote
+from lth_pipeline.recipes import Chain, Step, Store, StoreError, Workshop
 from lth_pipeline.recipes.recipe import Recipe
 from lth_pipeline.recipes.remote import Remote, send_the_rest, store_at
+from lth_pipeline.recipes.store import _seal
 from lth_pipeline_tests.recipes.making import card, load
 
 RECIPE = Recipe("mask", {"scope": "global"}, {"weights": "0" * 64})
 TENSORS = {"fc1.weight": torch.arange(6.0).reshape(2, 3)}
 TICKET = Step("trained", 1, "ticket")
-
-
-@pytest.fixture(autouse=True)
-def at_once(monkeypatch):
-    monkeypatch.setattr(remote, "PAUSES", (0.0, 0.0))
-
-
-@pytest.fixture
-def shared(tmp_path) -> str:
-    return f"file://{tmp_path / 'shared'}"
+pytestmark = pytest.mark.usefixtures("at_once")
 
 
 def files(folder) -> dict[str, bytes]:
@@ -50,16 +44,6 @@ def goes_away(monkeypatch, remote_store: Remote, after: int = 0, on: str = "cat_
     for name in on.split():
         monkeypatch.setattr(system, name, failing(name, getattr(system, name)), raising=False)
     return called
-
-
-@pytest.fixture
-def in_memory(request):
-    """A remote that is written over fsspec, empty."""
-    import fsspec
-
-    fsspec.filesystem("memory").store.clear()
-    yield "memory://bucket/prefix"
-    fsspec.filesystem("memory").store.clear()
 
 
 @pytest.mark.parametrize("kind", ["file", "memory"])
@@ -97,6 +81,7 @@ def test_a_record_never_names_what_is_not_there(tmp_path, in_memory, monkeypatch
 @given(position=st.integers(min_value=0), bit=st.integers(0, 7), what=st.sampled_from(["objects", "recipes"]))
 def test_what_is_damaged_there_is_told_and_not_taken(tmp_path_factory, position, bit, what):
     folder, told = tmp_path_factory.mktemp("remote"), []
+    (folder / "shared").mkdir()
     url = f"file://{folder / 'shared'}"
     record = store_at(folder / "one", url).save(RECIPE, TENSORS)
     (path,) = (folder / "shared" / what).rglob("*.*")
@@ -182,6 +167,38 @@ def test_checkpoints_and_claims_stay_here(tmp_path, shared):
         store.save_checkpoint(RECIPE.id, TENSORS, {"device": "cpu"})
         store.save(RECIPE, TENSORS)
     assert {path.name for path in (tmp_path / "shared").iterdir()} == {"objects", "recipes"}
+
+
+@pytest.mark.parametrize("version", ["../precious", "0" * 63, "0" * 63 + "\n", "0" * 63 + "G", 5])
+def test_a_record_there_that_names_another_file_than_an_artifact_is_not_taken(tmp_path, shared, version):
+    """It could name any file of the user's, which would then be put aside as damaged."""
+    precious, told = tmp_path / "precious.safetensors", []
+    store_at(tmp_path / "one", shared).save(RECIPE, TENSORS)
+    forge(tmp_path / "shared", version=version)
+    two = store_at(tmp_path / "two", shared)
+    two.remote.tell = told.append
+    (tmp_path / "two" / "objects").mkdir(parents=True)
+    precious.write_bytes(b"mine")
+    assert two.find(RECIPE.id) is None and len(told) == 1 and "no data version" in told[0]
+    assert precious.read_bytes() == b"mine" and not list((tmp_path / "two").glob("recipes/*/*"))
+
+
+@pytest.mark.parametrize("part", ["facts", "route"])
+@pytest.mark.parametrize("value", [None, [], "x"])
+def test_a_record_there_without_facts_or_a_route_is_not_taken(tmp_path, shared, part, value):
+    told = []
+    store_at(tmp_path / "one", shared).save(RECIPE, TENSORS)
+    forge(tmp_path / "shared", **{part: value})
+    two = store_at(tmp_path / "two", shared)
+    two.remote.tell = told.append
+    assert two.find(RECIPE.id) is None and len(told) == 1 and "not taken" in told[0]
+
+
+def forge(folder, **changes) -> None:
+    """Change the one record in a remote, and seal it anew."""
+    (path,) = folder.glob("recipes/*/*.json")
+    record = json.loads(path.read_bytes())["record"] | changes
+    path.write_text(json.dumps({"record": record, "sha256": _seal(record)}))
 
 
 def test_a_remote_that_cannot_be_is_an_error_before_anything_is_trained(tmp_path):

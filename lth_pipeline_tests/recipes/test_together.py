@@ -291,19 +291,3 @@ def test_a_recompute_trains_the_same_stack_again_and_gives_the_same_bits(cards, 
         assert again.same_bits and again.record["route"] == first.record["route"]
     assert seen[0] == seen[1] and len(seen[0]) == (15 if round else 3)
     assert {path.name for path in (tmp_path / "s").rglob("*")} == before  # nothing new is kept, no checkpoint left
-
-
-def test_a_network_with_convolutions_is_recomputed_by_itself_to_the_same_bits(tmp_path, monkeypatch):
-    """Its bits do not depend on what trains beside it."""
-    model = {"name": "resnet_cifar", "widths": None, "depth": 8, "filters": 2}
-    rates = {"fc": 0.4, "conv": 0.2, "shortcut": 0.2}
-    cards = load(tmp_path / "cards", ours=card(model=model, pruning={"rates": rates, "rounds": 1}, replicates=2))
-    workshop, chain, step = (
-        workshop_in(tmp_path / "s", together=9),
-        Chain(cards, "ours", 0),
-        Step("trained", 1, "ticket"),
-    )
-    seen = trained_here(monkeypatch)
-    workshop.make(chain, step)
-    assert workshop.make(chain, step, fresh=True).same_bits
-    assert [len(members) for members in seen] == [2, 2, 1]

@@ -3,6 +3,7 @@
 import io
 import os
 import shutil
+import socket
 import subprocess
 import sys
 from contextlib import chdir, redirect_stderr, redirect_stdout
@@ -22,6 +23,13 @@ pruning: {scope: layerwise, rates: {fc: 0.4}, output_rate: 0.2, rounds: 2}
 arms: [ticket, reinit]
 replicates: 2
 """
+
+
+def free_port() -> int:
+    """Of the loopback interface."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
 
 
 @dataclass(frozen=True)

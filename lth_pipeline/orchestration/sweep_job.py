@@ -86,49 +86,55 @@ def _listed(cards: Mapping[str, Experiment]) -> list[str]:
 
 
 def _queue(context, cards, config: Selection, compute: Compute, tracking: Tracking) -> dict[str, str]:
-    """{experiment or sweep: what was queued of it, in words}."""
-    from lth_pipeline.orchestration import queue
-    from lth_pipeline.orchestration.numbers import OptionsError, numbers
-    from lth_pipeline.orchestration.options import Options, check_options
-    from lth_pipeline.orchestration.partitions import deepest_round
-    from lth_pipeline.orchestration.plan import Asked
-    from lth_pipeline.orchestration.rounds import plain_failures
-    from lth_pipeline.recipes.ready import make_ready
-
-    home, groups = find_home(), sweeps(cards)
-    started_by = context.run.tags.get(STARTED_BY, "the launchpad")
-    said: dict[str, str] = {}
-    failed: dict[str, str] = {}
+    """{experiment or sweep: what was queued of it, in words}. Raises Failure where something could not be."""
+    options, groups = _options(config), sweeps(cards)
     names, unknown = chosen_cards(cards, config.cards)
-    for pattern, why in unknown.items():
-        failed[pattern] = said[pattern] = why
-        context.log.error(f"{pattern}: {why}")
+    said, failed = dict(unknown), dict(unknown)
     for name in names:
-        chosen: Experiment | Sweep = groups[name] if name in groups else cards[name]
         try:
-            with plain_failures():
-                options = Options(
-                    numbers(config.replicates) if config.replicates else None,
-                    config.through,
-                    numbers(config.rounds) if config.rounds else None,
-                    config.recompute,
-                )
-                shop = compute.workshop()
-                for member in members_of(chosen):
-                    make_ready(cards, member, shop.dirs, None, [home.experiments])
-                    check_options(cards, member, options, deepest_round(cards), shop.dirs)
-                asked = Asked(home, cards, chosen, shop, home.dagster.parent / "logs" / "queued.log", config.recompute)
-                tracker = tracking.tracker(context.log.warning)
-                queued = queue.put(asked, options, context.instance, tracker, started_by, config.dry_run)
-        except (Failure, OptionsError) as error:  # of one card: the others go on
-            failed[name] = said[name] = getattr(error, "description", None) or str(error)
-            context.log.error(f"{name}: {failed[name]}")
-        else:
-            about = f" ({queued.assets} assets, backfill {queued.backfill})" if queued.backfill else ""
-            said[name] = f"{queued.said}{about}"
+            said[name] = _queue_one(context, cards, groups.get(name) or cards[name], options, config, compute, tracking)
             context.log.info(f"{name}: {said[name]}")
+        except Failure as error:  # of one card: the others go on
+            said[name] = failed[name] = error.description
+    for name, why in failed.items():
+        context.log.error(f"{name}: {why}")
     if not said:
         context.log.info("no card says `scheduled: true`, and none was named: nothing to queue")
     if failed:
         raise Failure("; ".join(f"{name}: {why}" for name, why in failed.items()), allow_retries=False)
     return said
+
+
+def _options(config: Selection):
+    from lth_pipeline.orchestration.numbers import OptionsError, numbers
+    from lth_pipeline.orchestration.options import Options
+
+    try:
+        replicates, rounds = (numbers(text) if text else None for text in (config.replicates, config.rounds))
+    except OptionsError as error:
+        raise Failure(str(error), allow_retries=False) from error
+    return Options(replicates, config.through, rounds, config.recompute)
+
+
+def _queue_one(context, cards, chosen: Experiment | Sweep, options, config: Selection, compute, tracking) -> str:
+    from lth_pipeline.orchestration import queue
+    from lth_pipeline.orchestration.numbers import OptionsError
+    from lth_pipeline.orchestration.options import check_options
+    from lth_pipeline.orchestration.partitions import deepest_round
+    from lth_pipeline.orchestration.plan import Asked
+    from lth_pipeline.orchestration.rounds import plain_failures
+    from lth_pipeline.recipes.ready import make_ready
+
+    home, started_by = find_home(), context.run.tags.get(STARTED_BY, "the launchpad")
+    with plain_failures():
+        shop = compute.workshop()
+        for member in members_of(chosen):
+            make_ready(cards, member, shop.dirs, None, [home.experiments])
+            try:
+                check_options(cards, member, options, deepest_round(cards), shop.dirs)
+            except OptionsError as error:
+                raise Failure(str(error), allow_retries=False) from error
+        asked = Asked(home, cards, chosen, shop, home.dagster.parent / "logs" / "queued.log", config.recompute)
+        tracker = tracking.tracker(context.log.warning)
+        queued = queue.put(asked, options, context.instance, tracker, started_by, config.dry_run)
+    return f"{queued.said} ({queued.assets} assets, backfill {queued.backfill})" if queued.backfill else queued.said

@@ -6,7 +6,6 @@ import json
 import os
 import secrets
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -15,6 +14,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.request import Request, urlopen
+
+from lth_pipeline_tests.places import free_port
 
 HEAD = "127.0.0.2"  # each node has a loopback address of its own; 127.0.0.1 Ray would replace by the machine's
 #: for the nodes and for whoever gives them jobs
@@ -60,14 +61,14 @@ def cluster(folder: Path, names: tuple[str, ...], environment: dict[str, str]) -
     """`names`: of the nodes, the head first. folder: takes Ray's files; short, for the sake of its sockets' names.
     environment: of the nodes, with ENVIRONMENT in it.
     """
-    port, jobs = _free_port(), _free_port()
+    port, jobs = free_port(), free_port()
     nodes: dict[str, Node] = {}
     try:
         for name in names:
             place = [f"--address={HEAD}:{port}"]
             if not nodes:
                 place = ["--head", f"--port={port}", "--dashboard-host=127.0.0.1", f"--dashboard-port={jobs}"]
-                place += [f"--ray-client-server-port={_free_port()}", f"--temp-dir={folder}"]
+                place += [f"--ray-client-server-port={free_port()}", f"--temp-dir={folder}"]
             nodes[name] = _start(name, [*place, f"--node-ip-address=127.0.0.{2 + len(nodes)}"], folder, environment)
             _wait_until(lambda: _alive(jobs) == len(nodes), nodes[name], folder)
         yield Cluster(f"http://127.0.0.1:{jobs}", nodes)
@@ -79,7 +80,7 @@ def cluster(folder: Path, names: tuple[str, ...], environment: dict[str, str]) -
 def _start(name: str, place: list[str], folder: Path, environment: dict[str, str]) -> Node:
     ray = [sys.executable, "-m", "ray.scripts.scripts", "start", "--block", "--disable-usage-stats"]
     sizes = ["--num-cpus=2", "--num-gpus=1", f"--object-store-memory={80 * 2**20}"]
-    ports = [f"--dashboard-agent-listen-port={_free_port()}", f"--node-name={name}"]
+    ports = [f"--dashboard-agent-listen-port={free_port()}", f"--node-name={name}"]
     with (folder / f"{name}.log").open("wb") as log:
         process = subprocess.Popen([*ray, *sizes, *ports, *place], env=environment, stdout=log, stderr=log)
     return Node(name, process)
@@ -112,9 +113,3 @@ def _below(process: int) -> list[int]:
     for parent in found:
         found += children.get(parent, [])
     return found[1:]
-
-
-def _free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return free.getsockname()[1]

@@ -17,7 +17,7 @@ from dagster import DagsterInstance
 from lth_pipeline.processes import PROCESS_TAG
 from lth_pipeline_tests.commands.reading import store_versions, undisturbed_versions
 from lth_pipeline_tests.orchestration.running import gather, materialise, opened
-from lth_pipeline_tests.places import SMALL_CARD, Place
+from lth_pipeline_tests.places import SMALL_CARD, Place, free_port
 
 SLOW_CARD = SMALL_CARD.replace("iterations: 90, evaluate_every: 30", "iterations: 2000, evaluate_every: 500")
 BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -113,12 +113,6 @@ def ended(dagster: str, run_id: str) -> str:
         assert time.monotonic() < until, status
         time.sleep(0.3)
     return status
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def post(address: str, body: dict) -> dict:

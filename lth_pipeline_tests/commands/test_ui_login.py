@@ -16,8 +16,8 @@ import pytest
 from click.testing import CliRunner
 
 from lth_pipeline.commands.ui import ui
-from lth_pipeline_tests.commands.test_ui import LAUNCH, STATUS, free_port
-from lth_pipeline_tests.places import SMALL_CARD, Place
+from lth_pipeline_tests.commands.test_ui import LAUNCH, STATUS
+from lth_pipeline_tests.places import SMALL_CARD, Place, free_port
 
 PASSWORD = "correct horse battery"
 

@@ -12,9 +12,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from lth_pipeline_tests.commands.test_ui import free_port
 from lth_pipeline_tests.deploy.postgres import Postgres
-from lth_pipeline_tests.places import PROJECT
+from lth_pipeline_tests.places import PROJECT, free_port
 
 SERVERS = PROJECT / "deploy" / "servers"
 USER, PASSWORD = "admin", "the first user's password"

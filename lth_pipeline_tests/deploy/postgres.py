@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -12,6 +11,8 @@ from pathlib import Path
 from urllib.parse import quote
 
 import pytest
+
+from lth_pipeline_tests.places import free_port
 
 ADMIN = "postgres"
 ADMIN_PASSWORD = "an administrator's password"
@@ -54,7 +55,7 @@ def postgres_cluster() -> Iterator[Postgres]:
     """A new, empty cluster; it is gone afterwards. Root starts it as the user `postgres`, who alone may."""
     as_user = ["setpriv", "--reuid=postgres", "--regid=postgres", "--init-groups"] if os.geteuid() == 0 else []
     folder = Path(tempfile.mkdtemp(prefix="lth-postgres-"))  # pytest's own cannot be entered by other users
-    data, secret, port = folder / "data", folder / "password", _free_port()
+    data, secret, port = folder / "data", folder / "password", free_port()
     secret.write_text(ADMIN_PASSWORD)
     if as_user:
         shutil.chown(folder, "postgres", "postgres")
@@ -79,9 +80,3 @@ def postgres_cluster() -> Iterator[Postgres]:
             server.send_signal(2)
             server.wait(30)
         shutil.rmtree(folder, ignore_errors=True)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]

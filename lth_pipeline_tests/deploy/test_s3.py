@@ -10,8 +10,7 @@ from unittest.mock import patch
 import pytest
 
 from lth_pipeline_tests.commands.reading import store_versions
-from lth_pipeline_tests.commands.test_ui import free_port
-from lth_pipeline_tests.places import SMALL_CARD, Place
+from lth_pipeline_tests.places import SMALL_CARD, Place, free_port
 
 pytestmark = [pytest.mark.servers, pytest.mark.timeout(600)]
 SECRET = "a secret of the test"

@@ -20,10 +20,10 @@ from lth_pipeline.orchestration.status import read_records
 from lth_pipeline.recipes import load_cards
 from lth_pipeline.servers.daemon import wait_until_alone
 from lth_pipeline_tests.commands.reading import store_versions
-from lth_pipeline_tests.commands.test_ui import DAEMONS, ask, ended, free_port, launch
+from lth_pipeline_tests.commands.test_ui import DAEMONS, ask, ended, launch
 from lth_pipeline_tests.deploy.conftest import DAGSTER_PASSWORD, MLFLOW_PASSWORD, Deployment
 from lth_pipeline_tests.deploy.mlflow_server import PASSWORD, SERVERS, USER
-from lth_pipeline_tests.places import SMALL_CARD, Place
+from lth_pipeline_tests.places import SMALL_CARD, Place, free_port
 
 pytestmark = [pytest.mark.servers, pytest.mark.timeout(1200)]
 SECRETS = (DAGSTER_PASSWORD, PASSWORD, MLFLOW_PASSWORD, "p%40ss")

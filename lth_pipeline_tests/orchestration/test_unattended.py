@@ -5,8 +5,8 @@ import time
 
 import pytest
 
-from lth_pipeline_tests.commands.test_ui import ask, free_port, launch
-from lth_pipeline_tests.places import SMALL_CARD, Place
+from lth_pipeline_tests.commands.test_ui import ask, launch
+from lth_pipeline_tests.places import SMALL_CARD, Place, free_port
 
 pytestmark = [pytest.mark.servers, pytest.mark.timeout(900)]
 

@@ -13,7 +13,7 @@ from lth_pipeline.files import is_claimed
 from lth_pipeline.recipes import DeviceError, devices, team
 from lth_pipeline.recipes.devices import held
 from lth_pipeline.recipes.team import agreeing
-from lth_pipeline_tests.commands.test_ui import free_port
+from lth_pipeline_tests.places import free_port
 from lth_pipeline_tests.recipes.test_devices import MADE_UP
 
 

@@ -13,8 +13,7 @@ from lth_pipeline.lottery.data import DataError
 from lth_pipeline.recipes import DeviceError, Step, distributed
 from lth_pipeline.recipes.artifacts import near
 from lth_pipeline.recipes.route import in_words
-from lth_pipeline_tests.commands.test_ui import free_port
-from lth_pipeline_tests.places import PROJECT
+from lth_pipeline_tests.places import PROJECT, free_port
 from lth_pipeline_tests.recipes.making import card, load, made, workshop_in
 
 DENSE = Step("trained", 0, "dense")

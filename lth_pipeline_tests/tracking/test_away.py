@@ -15,7 +15,7 @@ from lth_pipeline.tracking.patience import Away, Patience, TrackingError
 from lth_pipeline.tracking.rounds import CURVE_METRICS, SUMMARY_METRICS, Logger
 from lth_pipeline.tracking.runs import Training
 from lth_pipeline.tracking.tracker import open_tracker
-from lth_pipeline_tests.commands.test_ui_login import free_port
+from lth_pipeline_tests.places import free_port
 
 ROWS = [{"iteration": place, **dict.fromkeys(CURVE_METRICS, place / 8)} for place in range(8)]
 FACTS = {**dict.fromkeys(SUMMARY_METRICS, 1.0), "density": 0.8}

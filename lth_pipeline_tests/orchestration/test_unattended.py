@@ -97,7 +97,8 @@ def done(dagster: str, **tags: str):
 def test_what_is_scheduled_is_brought_up_to_date(unattended):
     place, dagster = unattended
     gathered = until(place, lambda: done(dagster, **{"dagster/partition": "every_night"}))
-    assert gathered[0]["tags"]["lth/started_by"] == "sensor gather_queued"
+    # a schedule of every minute may see that results are missing before the sensor does
+    assert gathered[0]["tags"]["lth/started_by"] in ("sensor gather_queued", "schedule nightly")
     (trained,) = runs(dagster, **{"dagster/partition": "every_night|0"})
     assert trained["status"] == "SUCCESS" and trained["tags"]["lth/started_by"] == "schedule nightly"
     assert trained["tags"]["lth/why"] == "1 replicate: 7 missing"

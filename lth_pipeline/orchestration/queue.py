@@ -110,7 +110,9 @@ def gather(instance: DagsterInstance, cards: Mapping[str, Experiment], name: str
     wanted = {AssetKey(results.NAME): experiment_partitions(cards).subset_with_partition_keys(members)}
     if name in groups:
         wanted[AssetKey(comparisons.NAME)] = sweep_partitions(groups).subset_with_partition_keys([name])
-    return _add(instance, f"results of {name}", AssetGraphSubset(partitions_subsets_by_asset_key=wanted), tags, {})
+    of = {"lth/sweep" if name in groups else "lth/experiment": name}
+    subset = AssetGraphSubset(partitions_subsets_by_asset_key=wanted)
+    return _add(instance, f"results of {name}", subset, {**of, **tags}, {})
 
 
 def ended_since(instance: DagsterInstance, since: float, known: Collection[str]) -> tuple[dict[str, str], list[str]]:

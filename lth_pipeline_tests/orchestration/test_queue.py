@@ -161,6 +161,7 @@ def test_results_are_gathered_once_the_trainings_have_ended_also_where_some_fail
     cursor, said, (gathering, _) = look(cursor)
     assert said == f"results of two are queued: backfill {gathering.backfill_id}"
     assert wanted(gathering) == {"results": {"two_learning_rate_0p001"}, "sweep_results": {"two"}}
+    assert gathering.tags["lth/sweep"] == "two"
     assert gathering.tags["lth/started_by"] == "sensor gather_queued" and "dagster-ray/config" not in gathering.tags
     _, said, backfills = look(cursor)
     assert said == "nothing has ended" and len(backfills) == 2, "once"

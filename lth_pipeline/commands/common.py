@@ -9,7 +9,7 @@ from typing import TypeVar
 import click
 
 from lth_pipeline.experiments import CardError, Experiment
-from lth_pipeline.experiments.sweeps import Sweep, sweeps
+from lth_pipeline.experiments.sweeps import Sweep, called, listed
 from lth_pipeline.home import Home, HomeError, find_home
 from lth_pipeline.lottery.data import DataDirs, DataError
 from lth_pipeline.recipes import DamagedError, DeviceError, StoreError, Workshop, load_cards
@@ -31,14 +31,11 @@ def data_dirs(home: Home) -> DataDirs:
 
 def named(cards: Cards, name: str) -> Experiment | Sweep:
     """The experiment or the sweep of that name."""
-    found = sweeps(cards)
-    if name in found:
-        return found[name]
-    if name not in cards:
-        # those of sweeps may be many: their cards are listed, they are only guessed
-        listed = sorted([*(card.name for card in cards.values() if card.sweep is None), *found])
-        raise no_such("experiment", name, listed, cards)
-    return cards[name]
+    try:
+        return called(cards, name)
+    except KeyError:
+        # those inside of a sweep are only guessed
+        raise no_such("experiment", name, listed(cards), cards) from None
 
 
 def no_such(what: str, name: str, known: Collection[str], more: Collection[str] = ()) -> click.ClickException:

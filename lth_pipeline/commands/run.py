@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 
 import click
@@ -54,7 +53,7 @@ def run(card, replicates, through, rounds, recompute, workers, queue) -> None:
     from lth_pipeline.orchestration.options import Options, check_options
     from lth_pipeline.orchestration.partitions import deepest_round, partition_key
     from lth_pipeline.orchestration.plan import Asked
-    from lth_pipeline.recipes.devices import visible_gpus
+    from lth_pipeline.recipes.devices import at_once, visible_gpus
     from lth_pipeline.recipes.remote import send_the_rest
     from lth_pipeline.tracking.abandoned import close_abandoned
     from lth_pipeline.tracking.tracker import open_tracker
@@ -93,12 +92,14 @@ def run(card, replicates, through, rounds, recompute, workers, queue) -> None:
         }
         among = f"{len(names)} experiments, " if whole else ""
         among += f"first what the ticket of {', '.join(first)} lacks, " if first else ""
-        at_once = workers or suitable_workers(
+        side_by_side = workers or suitable_workers(
             len(states) or len(tasks),
-            max(1, (os.cpu_count() or 1) // (home.processes or 1)),
+            at_once("cpu", home.processes),
             visible_gpus(home.device) // (home.processes or 1),
         )
-        failed = show_progress(f"{card}: {among}{len(states)} replicate(s)", states, run_tasks(tasks, at_once), whole)
+        failed = show_progress(
+            f"{card}: {among}{len(states)} replicate(s)", states, run_tasks(tasks, side_by_side), whole
+        )
     send_the_rest(shop.store)  # what earlier runs could not send
     if not states:
         click.echo(f"{card} is up to date: nothing to train.")

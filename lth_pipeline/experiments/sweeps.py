@@ -72,6 +72,16 @@ def sweeps(cards: Mapping[str, Experiment]) -> dict[str, Sweep]:
     return found
 
 
+def called(cards: Mapping[str, Experiment], name: str) -> Experiment | Sweep:
+    """The sweep or the experiment of that name. Raises KeyError."""
+    return sweeps(cards).get(name) or cards[name]
+
+
+def listed(cards: Mapping[str, Experiment]) -> list[str]:
+    """Names of experiments and sweeps, sorted; those inside of a sweep may be many, and are left out."""
+    return sorted([*(card.name for card in cards.values() if card.sweep is None), *sweeps(cards)])
+
+
 def members_of(chosen: Experiment | Sweep) -> tuple[str, ...]:
     """The experiments of a sweep, or the one that it is."""
     return chosen.members if isinstance(chosen, Sweep) else (chosen.name,)

@@ -17,7 +17,7 @@ from dagster import (
 )
 
 from lth_pipeline.experiments import CardError, Experiment
-from lth_pipeline.experiments.sweeps import members_of, sweeps
+from lth_pipeline.experiments.sweeps import Sweep, called, members_of, sweeps
 from lth_pipeline.orchestration.sweep_job import JOB, OP
 from lth_pipeline.orchestration.why import STARTED_BY, WHY
 
@@ -94,9 +94,9 @@ def fingerprints(cards: Mapping[str, Experiment], names: set[str]) -> dict[str, 
 
 def about(cards: Mapping[str, Experiment], name: str) -> str:
     """What will be run of it: "2 experiments × 3 replicates, rounds 0 to 20"."""
-    groups = sweeps(cards)
-    members = [cards[member] for member in members_of(groups[name] if name in groups else cards[name])]
-    several = f"{len(members)} experiments × " if name in groups else ""
+    chosen = called(cards, name)
+    members = [cards[member] for member in members_of(chosen)]
+    several = f"{len(members)} experiments × " if isinstance(chosen, Sweep) else ""
     count, rounds = max(card.replicates for card in members), max(card.pruning.rounds for card in members)
     return f"{several}{count} replicate{'s' if count > 1 else ''}, rounds 0 to {rounds}, what is missing or stale of it"
 
@@ -116,8 +116,7 @@ def _going(context: SensorEvaluationContext, cards: Mapping[str, Experiment], na
     """What is on its way of it: it would be run as it was when that began."""
     from lth_pipeline.orchestration.queue import unfinished
 
-    groups = sweeps(cards)
-    return unfinished(context.instance, {name, *members_of(groups[name] if name in groups else cards[name])})
+    return unfinished(context.instance, {name, *members_of(called(cards, name))})
 
 
 def _hash(cards: list[Experiment]) -> str:

@@ -12,7 +12,7 @@ from dagster._core.storage.tags import PRIORITY_TAG
 from pydantic import Field
 
 from lth_pipeline.experiments import Experiment
-from lth_pipeline.experiments.sweeps import Sweep, members_of, sweeps
+from lth_pipeline.experiments.sweeps import Sweep, called, listed, members_of, sweeps
 from lth_pipeline.home import find_home
 from lth_pipeline.orchestration.resources import Compute, Tracking
 from lth_pipeline.orchestration.why import STARTED_BY
@@ -62,13 +62,13 @@ def chosen_cards(cards: Mapping[str, Experiment], patterns: Sequence[str]) -> tu
     """
     if not patterns:
         return scheduled(cards), {}
-    listed = _listed(cards)
+    known = listed(cards)
     found: dict[str, None] = {}
     unknown: dict[str, str] = {}
     for pattern in patterns:
-        matched = [name for name in listed if fnmatchcase(name, pattern)] or [name for name in cards if name == pattern]
+        matched = [name for name in known if fnmatchcase(name, pattern)] or [name for name in cards if name == pattern]
         if not matched:
-            unknown[pattern] = f"no experiment or sweep is called that; there are: {', '.join(listed)}"
+            unknown[pattern] = f"no experiment or sweep is called that; there are: {', '.join(known)}"
         found |= dict.fromkeys(matched)
     return list(found), unknown
 
@@ -81,18 +81,14 @@ def scheduled(cards: Mapping[str, Experiment]) -> list[str]:
     return [*(name for name, card in cards.items() if card.scheduled and name not in inside), *whole]
 
 
-def _listed(cards: Mapping[str, Experiment]) -> list[str]:
-    return sorted([*(name for name, card in cards.items() if card.sweep is None), *sweeps(cards)])
-
-
 def _queue(context, cards, config: Selection, compute: Compute, tracking: Tracking) -> dict[str, str]:
     """{experiment or sweep: what was queued of it, in words}. Raises Failure where something could not be."""
-    options, groups = _options(config), sweeps(cards)
+    options = _options(config)
     names, unknown = chosen_cards(cards, config.cards)
     said, failed = dict(unknown), dict(unknown)
     for name in names:
         try:
-            said[name] = _queue_one(context, cards, groups.get(name) or cards[name], options, config, compute, tracking)
+            said[name] = _queue_one(context, cards, called(cards, name), options, config, compute, tracking)
             context.log.info(f"{name}: {said[name]}")
         except Failure as error:  # of one card: the others go on
             said[name] = failed[name] = error.description

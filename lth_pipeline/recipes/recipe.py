@@ -24,6 +24,18 @@ CODE = {
     "trained": 1,
 }
 CODE["rewind_weights"] = CODE["trained"]  # the same loop
+CODE |= {  # of each analysis
+    "verdict": 1,
+    "paper_figures": 1,
+    "mask_structure": 1,
+    "loss_landscape": 1,
+    "training_path": 1,
+    "connectivity": 1,
+    "robustness": 1,
+    "label_noise": 1,
+    "ensembles": 1,
+    "cost": 1,
+}
 
 
 @dataclass(frozen=True)

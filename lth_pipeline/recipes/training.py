@@ -98,7 +98,6 @@ def trained_from(
     **options: Any,
 ) -> Trained:
     """The training that `step` is, from its inputs, or from the state that was kept of it. options: of `train`."""
-    experiment = chain.owner(step.round)
     return train(
         model,
         weights_of(inputs["weights"]),
@@ -108,7 +107,7 @@ def trained_from(
         seeds_of(chain, step),
         stop=stop_of(step),
         resume=state_of(kept) if kept else None,
-        teacher=_teacher(chain, experiment, inputs["teacher"]) if "teacher" in inputs else None,
+        teacher=teacher_of(chain, step, inputs),
         **options,
     )
 
@@ -153,9 +152,12 @@ def data_for(experiment: Experiment, dirs: datasets.DataDirs, device: torch.devi
     return data
 
 
-def _teacher(chain: Chain, experiment: Experiment, tensors: Tensors) -> Teacher:
-    asked = experiment.distillation or DistillationSettings()
-    return Teacher(chain.model(0), weights_of(tensors), asked.temperature, asked.weight)
+def teacher_of(chain: Chain, step: Step, inputs: dict[str, Tensors]) -> Teacher | None:
+    """Of a distillation; None of every other training."""
+    if "teacher" not in inputs:
+        return None
+    asked = chain.owner(step.round).distillation or DistillationSettings()
+    return Teacher(chain.model(0), weights_of(inputs["teacher"]), asked.temperature, asked.weight)
 
 
 def _follower(chain: Chain, initial: Tensors) -> EarlyBird:

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
+from lth_pipeline.experiments.settings.analysis import AnalysisSettings
 from lth_pipeline.experiments.settings.arms import DistillationSettings, EarlyBirdSettings
 from lth_pipeline.experiments.settings.base import Count, Few, FieldFault, Settings, distinct, sequence, setting
 from lth_pipeline.experiments.settings.data import DataSettings
@@ -79,6 +80,10 @@ class Experiment(Settings):
     )
     resources: ResourceSettings | None = setting(
         None, description="what each of its runs holds, on a cluster (docs/cluster.md)"
+    )
+    analysis: AnalysisSettings = setting(
+        AnalysisSettings(),
+        description="what its analyses look at (docs/analyses.md); nothing is trained otherwise for it",
     )
     seed: Annotated[int, Field(ge=0, lt=2**63)] = setting(0, description="the root of every random stream")
     based_on: str | None = setting(

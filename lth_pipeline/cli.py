@@ -11,6 +11,7 @@ from lth_pipeline.commands.data import data
 from lth_pipeline.commands.gc import gc
 from lth_pipeline.commands.import_ import import_results
 from lth_pipeline.commands.list import list_cards
+from lth_pipeline.commands.report import report
 from lth_pipeline.commands.results import results
 from lth_pipeline.commands.run import run
 from lth_pipeline.commands.show import show
@@ -24,7 +25,7 @@ def lth() -> None:
     """Find, test and explain winning lottery tickets."""
 
 
-for command in (list_cards, show, run, status, results, data, import_results, gc, ui):
+for command in (list_cards, show, run, status, results, report, data, import_results, gc, ui):
     lth.add_command(command)
 
 

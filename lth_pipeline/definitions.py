@@ -5,10 +5,12 @@ import sys
 from dagster import Definitions, in_process_executor
 
 from lth_pipeline.home import Home, find_home
+from lth_pipeline.orchestration.analyses import analysis_assets
 from lth_pipeline.orchestration.automation import follow_changes
 from lth_pipeline.orchestration.gathering import gather_queued
 from lth_pipeline.orchestration.jobs import jobs
 from lth_pipeline.orchestration.partitions import deepest_round
+from lth_pipeline.orchestration.report import report_asset
 from lth_pipeline.orchestration.resources import Compute, Tracking
 from lth_pipeline.orchestration.results import results_asset
 from lth_pipeline.orchestration.rounds import round_assets
@@ -28,6 +30,8 @@ def build_definitions(home: Home) -> Definitions:
         assets=[
             *round_assets(cards, deepest),
             results_asset(cards, deepest, home.reports),
+            *analysis_assets(cards, home.reports),
+            report_asset(cards, home.reports),
             *sweep_assets(cards, home.reports),
         ],
         jobs=[*jobs(cards, deepest), sweep_job(cards)],

@@ -83,7 +83,7 @@ def _default(field: FieldInfo) -> str:
     if isinstance(value, BaseModel):
         return "as below"
     if isinstance(value, tuple):
-        return ", ".join(value)
+        return ", ".join(map(str, value))
     return "none" if value in (None, "") else str(value).lower()
 
 
@@ -131,10 +131,13 @@ def _range(bounds: list[Any]) -> str:
         for name in ("gt", "ge", "lt", "le"):
             if getattr(bound, name, None) is not None:
                 limits[name] = getattr(bound, name)
-    said = [f"above {limits['gt']:g}" if "gt" in limits else "", f"from {limits['ge']:g}" if "ge" in limits else ""]
-    said += [f"below {limits['lt']:g}" if "lt" in limits and limits["lt"] < 1e9 else ""]
-    said += [f"to {limits['le']:g}" if "le" in limits and limits["le"] < 1e9 else ""]
-    text = " ".join(filter(None, said))
+    words = {"gt": "above", "ge": "from", "lt": "below", "le": "to"}
+    said = [
+        f"{words[name]} {limit:,.0f}" if limit >= 1e5 else f"{words[name]} {limit:g}"
+        for name, limit in ((name, limits[name]) for name in words if name in limits)
+        if limit < 1e9
+    ]
+    text = " ".join(said)
     return f" {text}" if text else ""
 
 

@@ -1,20 +1,22 @@
-"""Jobs: one per card, through the rounds that the card asks for, one for results and one to compare sweeps."""
+"""Jobs: one per card, through the rounds that the card asks for, those that gather, analyse and compare."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from dagster import AssetSelection, define_asset_job
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
 from lth_pipeline.experiments import Experiment
 from lth_pipeline.experiments.sweeps import Sweep, sweeps
-from lth_pipeline.orchestration import results
+from lth_pipeline.orchestration import report, results
 from lth_pipeline.orchestration import sweeps as comparisons
 from lth_pipeline.orchestration.cluster import run_tags
 from lth_pipeline.orchestration.stages import all_stages, asset_name
+from lth_pipeline.recipes.analyses.catalog import ANALYSES
 
 EVERY_ROUND = "every_round"
+OF_EXPERIMENTS, OF_REPLICATES = "analyse_experiments", "analyse_replicates"
 
 
 def jobs(cards: Mapping[str, Experiment], deepest: int) -> list[UnresolvedAssetJobDefinition]:
@@ -28,13 +30,24 @@ def jobs(cards: Mapping[str, Experiment], deepest: int) -> list[UnresolvedAssetJ
         _rounds_job(name, deepest_of(cards, sweep), sweep.about, {"lth/sweep": name}) for name, sweep in found.items()
     ]
     through_all = _rounds_job(EVERY_ROUND, deepest, "Every round that there are assets for, for any experiment.", {})
-    of_results = define_asset_job(
-        "gather_results", AssetSelection.assets(results.NAME), description="Table, figures and report."
-    )
+    of_results = [
+        _job("gather_results", report.GATHERED, "Table, figures, verdict, cost and report: what every run ends with."),
+        _job(OF_EXPERIMENTS, _analyses("experiment"), "Every analysis of whole experiments, and the report."),
+        _job(OF_REPLICATES, _analyses("replicate"), "Every analysis of a replicate: its landscape, robustness, …"),
+    ]
     of_sweeps = define_asset_job(
         comparisons.JOB, AssetSelection.assets(comparisons.NAME), description="The experiments of a sweep side by side."
     )
-    return [*per_card, through_all, of_results, *([of_sweeps] if found else [])]
+    return [*per_card, through_all, *of_results, *([of_sweeps] if found else [])]
+
+
+def _job(name: str, assets: Sequence[str], description: str) -> UnresolvedAssetJobDefinition:
+    return define_asset_job(name, AssetSelection.assets(*assets), description=description)
+
+
+def _analyses(scope: str) -> list[str]:
+    found = [analysis.name for analysis in ANALYSES.values() if analysis.scope == scope]
+    return [results.NAME, *found, report.NAME] if scope == "experiment" else found
 
 
 def job_of(cards: Mapping[str, Experiment], name: str, through: int) -> str:

@@ -12,14 +12,24 @@ from dagster import DagsterInstance
 from lth_pipeline.experiments import Experiment
 from lth_pipeline.experiments.sweeps import Sweep
 from lth_pipeline.home import Home
-from lth_pipeline.orchestration import results, sweeps
+from lth_pipeline.orchestration import report, sweeps
+from lth_pipeline.orchestration.analyses import folder_of
 from lth_pipeline.orchestration.jobs import job_of
 from lth_pipeline.orchestration.launch import Task
 from lth_pipeline.orchestration.partitions import partition_key
 from lth_pipeline.orchestration.stages import asset_name
-from lth_pipeline.orchestration.status import AssetStatus, Recorded, begun, replicate_status, results_status
+from lth_pipeline.orchestration.status import (
+    AssetStatus,
+    Recorded,
+    analysis_status,
+    begun,
+    replicate_status,
+    report_status,
+    results_status,
+)
 from lth_pipeline.orchestration.why import STARTED_BY, WHY, in_words
 from lth_pipeline.recipes import Chain, Step, Workshop
+from lth_pipeline.recipes.analyses.catalog import ANALYSES
 from lth_pipeline.recipes.lineage import owner
 from lth_pipeline.tracking.runs import RunKey
 
@@ -29,7 +39,7 @@ LOCATION = "lth_pipeline.definitions"
 
 @dataclass(frozen=True)
 class Asked:
-    """What `lth run` was asked for: `chosen`, and where its tasks write what they print."""
+    """What a command was asked for: `chosen`, where its tasks write what they print, and `by` which command."""
 
     home: Home
     cards: Mapping[str, Experiment]
@@ -37,10 +47,11 @@ class Asked:
     workshop: Workshop
     log: Path
     recompute: bool = False
+    by: str = "lth run"
 
     def task(self, job: str, partition: str, assets: tuple[str, ...], name: str, why: str = "", **more: Any) -> Task:
         tags = {WHY: why} if why else {}
-        tags = {"lth/experiment": name, STARTED_BY: "lth run", **tags}
+        tags = {"lth/experiment": name, STARTED_BY: self.by, **tags}
         if isinstance(self.chosen, Sweep):
             tags["lth/sweep"] = self.chosen.name
         return Task(LOCATION, job, partition, assets, self.home.dagster, self.log, tags, **more)
@@ -108,10 +119,10 @@ def tasks(
         chosen = tuple(planned)
         trainings = [_training(asked, name, replicate, entries, chosen) for replicate, entries in planned.items()]
         found += trainings
-        fresh = not planned and results_status(cards, name, asked.workshop, recorded).state == "fresh"
-        if not (fresh and (reports / name / "results.csv").is_file()):
+        lacks = report.GATHERED if planned else not_gathered(cards, name, asked.workshop, recorded, reports)
+        if lacks:
             after = tuple(task.partition for task in trainings)
-            gathering.append(asked.task("gather_results", name, (results.NAME,), name, after=after))
+            gathering.append(asked.task("gather_results", name, lacks, name, after=after))
             found.append(gathering[-1])
     if isinstance(asked.chosen, Sweep):
         name = asked.chosen.name
@@ -120,6 +131,27 @@ def tasks(
             after = tuple(task.partition for task in gathering)
             found.append(asked.task(sweeps.JOB, name, (sweeps.NAME,), name, after=after))
     return found
+
+
+def not_gathered(
+    cards: Mapping[str, Experiment], name: str, workshop: Workshop, recorded: Recorded, reports: Path
+) -> tuple[str, ...]:
+    """What of results, verdict, figures and report is missing, stale or has lost its file."""
+    if results_status(cards, name, workshop, recorded).state != "fresh":
+        return report.GATHERED
+    if not (reports / name / "results.csv").is_file():
+        return report.GATHERED
+    analyses = [analysis for analysis in ANALYSES.values() if analysis.always]
+    lacks = [
+        analysis.name
+        for analysis in analyses
+        if analysis_status(cards, analysis, name, None, workshop, recorded).state != "fresh"
+        or not folder_of(reports, analysis, name, None).is_dir()
+    ]
+    there = (reports / name / report.PAGE).is_file()
+    if lacks or not there or report_status(cards, name, workshop, recorded).state != "fresh":
+        lacks.append(report.NAME)
+    return tuple(lacks)
 
 
 def _training(asked: Asked, name: str, replicate: int, entries: list[AssetStatus], planned: tuple[int, ...]) -> Task:

@@ -28,7 +28,7 @@ from dagster._core.utils import make_new_backfill_id
 from lth_pipeline.experiments import Experiment
 from lth_pipeline.experiments.sweeps import Sweep, members_of, sweeps
 from lth_pipeline.files import claimed
-from lth_pipeline.orchestration import results
+from lth_pipeline.orchestration import report
 from lth_pipeline.orchestration import sweeps as comparisons
 from lth_pipeline.orchestration.cluster import run_tags
 from lth_pipeline.orchestration.instance import close_dead_runs
@@ -107,7 +107,8 @@ def gather(instance: DagsterInstance, cards: Mapping[str, Experiment], name: str
     members = [member for member in members_of(groups[name] if name in groups else cards[name]) if member in begun]
     if not members:
         return ""
-    wanted = {AssetKey(results.NAME): experiment_partitions(cards).subset_with_partition_keys(members)}
+    partitions = experiment_partitions(cards).subset_with_partition_keys(members)
+    wanted = {AssetKey(asset): partitions for asset in report.GATHERED}
     if name in groups:
         wanted[AssetKey(comparisons.NAME)] = sweep_partitions(groups).subset_with_partition_keys([name])
     of = {"lth/sweep" if name in groups else "lth/experiment": name}
@@ -168,7 +169,8 @@ def _subset(cards: Mapping[str, Experiment], found: Sequence[Task]) -> AssetGrap
     for task in found:
         for asset in task.assets:
             keys.setdefault(asset, set()).add(task.partition)
-    partitions = {results.NAME: experiment_partitions(cards), comparisons.NAME: sweep_partitions(sweeps(cards))}
+    partitions = dict.fromkeys(report.GATHERED, experiment_partitions(cards))
+    partitions[comparisons.NAME] = sweep_partitions(sweeps(cards))
     rounds = replicate_partitions(cards)
     return AssetGraphSubset(
         partitions_subsets_by_asset_key={

@@ -27,9 +27,9 @@ from lth_pipeline.orchestration.rounds import RECIPE_TAG, plain_failures
 from lth_pipeline.orchestration.stages import all_stages, asset_name
 from lth_pipeline.orchestration.trainings import waiting
 from lth_pipeline.recipes import Workshop
+from lth_pipeline.recipes.analyses.analysis import Subject
 from lth_pipeline.recipes.facts import title_of
 from lth_pipeline.recipes.remarks import followed, remarks
-from lth_pipeline.recipes.results import gather
 
 NAME = "results"
 CODE = 3  # raise it when the table, the figures or the report change
@@ -65,14 +65,19 @@ def one_at_a_time(context: AssetExecutionContext, compute: Compute) -> Iterator[
         yield
 
 
+def subject_of(cards: Mapping[str, Experiment], name: str, workshop: Workshop, begun: Begun) -> Subject:
+    """Experiment `name` as the store stands: the replicates and rounds of its card, and those beyond that were run for
+    it."""
+    card, beyond = cards[name], begun.get(name, set())
+    replicates = sorted({*range(card.replicates), *(replicate for replicate, _ in beyond)})
+    return Subject(workshop, [workshop.chain(cards, name, replicate) for replicate in replicates], beyond)
+
+
 def gathered(
     cards: Mapping[str, Experiment], name: str, workshop: Workshop, begun: Begun
 ) -> tuple[list[dict[str, Any]], str]:
-    """(rows, recipe id): what the results of experiment `name` are made of as the store stands: the replicates and
-    rounds of its card, and those beyond that were run for it."""
-    card, beyond = cards[name], begun.get(name, set())
-    replicates = sorted({*range(card.replicates), *(replicate for replicate, _ in beyond)})
-    rows = gather(workshop, (workshop.chain(cards, name, replicate) for replicate in replicates), beyond)
+    """(rows, recipe id): what the results of experiment `name` are made of."""
+    card, rows = cards[name], subject_of(cards, name, workshop, begun).rows()
     inputs = [[row["replicate"], row["round"], row["arm"], row["data_version"]] for row in rows]
     said = [card.quick, title_of(card.data)]  # what figures and tables say of all of it
     said += [card.ticket_from.model_dump()] if card.ticket_from else []

@@ -14,12 +14,14 @@ from dagster import AssetKey, AssetRecordsFilter, DagsterEventType, DagsterInsta
 
 from lth_pipeline.experiments import Experiment
 from lth_pipeline.experiments.flat import flatten
-from lth_pipeline.orchestration import results
+from lth_pipeline.orchestration import report, results
 from lth_pipeline.orchestration.begun import begun_of
+from lth_pipeline.orchestration.findings import recipe_of, subject_of
 from lth_pipeline.orchestration.partitions import partition_key
 from lth_pipeline.orchestration.rounds import CHECK_FAILED, RECIPE_TAG
 from lth_pipeline.orchestration.stages import Stage, all_stages, asset_name, combined
 from lth_pipeline.recipes import Chain, Step, Workshop
+from lth_pipeline.recipes.analyses.catalog import ANALYSES, Analysis
 from lth_pipeline.recipes.divergence import diverged_above
 from lth_pipeline.recipes.workshop import Seen
 
@@ -34,7 +36,7 @@ class AssetStatus:
 
     asset: str
     experiment: str
-    replicate: int | None  # None: the results, which are the whole experiment's
+    replicate: int | None  # None: results, analyses and the report of the whole experiment
     round: int | None
     state: str
     why: str = ""
@@ -42,7 +44,8 @@ class AssetStatus:
 
 def read_records(instance: DagsterInstance, deepest: int) -> Recorded:
     """The tags of the last materialisation of every asset and partition: two queries an asset."""
-    names = [asset_name(stage.name, round) for stage, round in all_stages(deepest)] + [results.NAME]
+    names = [asset_name(stage.name, round) for stage, round in all_stages(deepest)]
+    names += [results.NAME, *ANALYSES, report.NAME]
     return {name: _last_tags(instance, AssetKey(name)) for name in names}
 
 
@@ -97,10 +100,7 @@ def results_status(cards, name: str, workshop: Workshop, recorded: Recorded) -> 
     if tags is None:
         return AssetStatus(results.NAME, name, None, None, "missing")
     begun = begun_of(lambda asset: recorded.get(asset, ()), len(recorded))
-    _, recipe = results.gathered(cards, name, workshop, begun)
-    fresh = tags.get(RECIPE_TAG) == recipe
-    why = "" if fresh else "not made of what is trained now, or by other code"
-    return AssetStatus(results.NAME, name, None, None, "fresh" if fresh else "stale", why)
+    return _judged(results.NAME, name, None, tags, results.gathered(cards, name, workshop, begun)[1])
 
 
 def experiment_status(
@@ -112,7 +112,48 @@ def experiment_status(
     for replicate in sorted({*range(card.replicates), *begun(recorded, name)}):
         through = card.pruning.rounds if replicate < card.replicates else -1
         statuses += replicate_status(workshop.chain(cards, name, replicate), workshop, recorded, through, deepest)
-    return [*statuses, results_status(cards, name, workshop, recorded)]
+    statuses.append(results_status(cards, name, workshop, recorded))
+    for analysis in ANALYSES.values():
+        partitions = (partition.partition("|") for partition in recorded[analysis.name])
+        mine = [replicate for experiment, _, replicate in partitions if experiment == name]
+        statuses += [
+            analysis_status(cards, analysis, name, int(replicate) if replicate else None, workshop, recorded)
+            for replicate in sorted(mine)
+        ]
+    if name in recorded[report.NAME]:
+        statuses.append(report_status(cards, name, workshop, recorded))
+    return statuses
+
+
+def analysis_status(
+    cards: Mapping[str, Experiment],
+    analysis: Analysis,
+    name: str,
+    replicate: int | None,
+    workshop: Workshop,
+    recorded: Recorded,
+) -> AssetStatus:
+    """Whether an analysis is of what has been trained now."""
+    tags = recorded[analysis.name].get(name if replicate is None else partition_key(name, replicate))
+    begun = begun_of(lambda asset: recorded.get(asset, ()), len(recorded))
+    known = workshop.chain(cards, name, replicate or 0).is_known()  # else its images are not in the cache
+    recipe = recipe_of(analysis, subject_of(cards, name, replicate, workshop, begun)) if known else None
+    return _judged(analysis.name, name, replicate, tags, recipe)
+
+
+def report_status(cards: Mapping[str, Experiment], name: str, workshop: Workshop, recorded: Recorded) -> AssetStatus:
+    """Whether a report is of all that has been found."""
+    begun = begun_of(lambda asset: recorded.get(asset, ()), len(recorded))
+    recipe = report.recipe(cards, name, workshop, begun)
+    return _judged(report.NAME, name, None, recorded[report.NAME].get(name), recipe)
+
+
+def _judged(asset: str, name: str, replicate: int | None, tags: dict[str, str] | None, recipe: str | None):
+    if tags is None:
+        return AssetStatus(asset, name, replicate, None, "missing")
+    fresh = recipe is not None and tags.get(RECIPE_TAG) == recipe
+    why = "" if fresh else "not made of what is there now, or by other settings or code"
+    return AssetStatus(asset, name, replicate, None, "fresh" if fresh else "stale", why)
 
 
 def begun(recorded: Recorded, name: str) -> set[int]:

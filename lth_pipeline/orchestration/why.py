@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 STARTED_BY = "lth/started_by"
 WHY = "lth/why"
-BY_LTH = ("lth run", "lth import")  # whose runs the same command begins again, not Dagster's daemon
+BY_LTH = ("lth run", "lth import", "lth report", "lth compare")  # the same command goes on with them, not the daemon
 LONGEST = 300  # characters of a tag that says why
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from lth_pipeline.recipes.errors import StoreError
 from lth_pipeline.recipes.inventory import Inventory
+from lth_pipeline.recipes.recipe import CODE
 from lth_pipeline.recipes.store import TOGETHER, Record, members_of
 
 #: in the order in which they are removed: an artifact never goes before the record that names it
@@ -84,15 +85,31 @@ def reachable(
     return kept, stay
 
 
+def analyses_of(records: Mapping[str, Record], stay: Collection[str]) -> set[str]:
+    """The records of analyses whose every network stays, by the code there is: they are small, and go with what they
+    are of."""
+    return {
+        recipe_id
+        for recipe_id, record in records.items()
+        if "analysis" in record.get("made_by", {})
+        and record["recipe"].get("code") == CODE.get(record["recipe"].get("kind"))
+        and all(
+            version in stay for name, version in record["recipe"]["inputs"].items() if name.split(".")[-1] != "data"
+        )
+    }
+
+
 def garbage(found: Inventory, current: Current, only: Collection[str] | None = None) -> Garbage:
     """What of `found` may go. only: what was made for these experiments; None: for any, or none."""
-    needed, _ = reachable(found.records, current.recipes, current.versions)
+    needed, stay = reachable(found.records, current.recipes, current.versions)
+    needed |= analyses_of(found.records, stay)
     spared = {
         recipe_id: why
         for recipe_id, record in found.records.items()
         if recipe_id not in needed and (why := current.shared or current.spared(record))
     }
-    wide, _ = reachable(found.records, [*current.recipes, *spared], current.versions)
+    wide, stay = reachable(found.records, [*needed, *spared], current.versions)
+    wide |= analyses_of(found.records, stay)
     others = [id for id, record in found.records.items() if only is not None and made_for(record) not in only]
     kept, stay = reachable(found.records, [*wide, *others], current.versions)
     going = {recipe_id: record for recipe_id, record in found.records.items() if recipe_id not in kept}

@@ -1,4 +1,4 @@
-"""The results of a sweep's experiments side by side: one table, and its summary."""
+"""The results of several experiments side by side: one table, and its summary."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pandas as pd
 
 from lth_pipeline.experiments import Experiment
 from lth_pipeline.experiments.arms import ARMS
-from lth_pipeline.experiments.sweeps import Sweep, words
+from lth_pipeline.experiments.lineups import Lineup
 from lth_pipeline.reports.table import COLUMNS, by_round, differences, notes, read_results
 
 MEASURE = "test_accuracy_at_early_stop"  # what members are compared by
@@ -18,23 +18,21 @@ MEASURE = "test_accuracy_at_early_stop"  # what members are compared by
 
 @dataclass(frozen=True)
 class Comparison:
-    """What tables, figures and the page of a sweep are made of.
+    """What tables, figures and the page of a comparison are made of.
 
-    frame: every row of every experiment, see `comparison_table`. at: member -> {what is varied: to what}. facts:
-    member -> {"data set": …, "iterations": …, "n": …, "seed": …}, in words, of those that have results. missing: the
-    names of those that have none yet.
+    frame: every row of every experiment, see `comparison_table`. facts: member -> {"data set": …, "iterations": …,
+    "n": …, "seed": …}, in words, of those that have results. missing: the names of those that have none yet.
     """
 
-    sweep: Sweep
+    lineup: Lineup
     frame: pd.DataFrame
-    at: dict[str, dict[str, str]]
     facts: dict[str, dict[str, str]]
     missing: tuple[str, ...]
 
     @property
     def labels(self) -> dict[str, str]:
         """What figures and tables call a member."""
-        return {name: words(at) for name, at in self.at.items()}
+        return self.lineup.labels
 
     @property
     def members(self) -> list[str]:
@@ -72,7 +70,7 @@ class Comparison:
     def of(self, member: str) -> pd.DataFrame:
         """The rows of one experiment, with the columns of its own results."""
         own = self.frame[self.frame["experiment"] == member]
-        return own.drop(columns=["sweep", *self.sweep.varied]).reset_index(drop=True)
+        return own.drop(columns=[self.lineup.kind, *self.lineup.varied]).reset_index(drop=True)
 
     def arms(self) -> list[str]:
         """The arms that any member has, in the order of tables."""
@@ -80,10 +78,10 @@ class Comparison:
 
 
 def compare(
-    sweep: Sweep, cards: Mapping[str, Experiment], frames: Mapping[str, pd.DataFrame], titles: Mapping[str, str]
+    lineup: Lineup, cards: Mapping[str, Experiment], frames: Mapping[str, pd.DataFrame], titles: Mapping[str, str]
 ) -> Comparison:
     """frames: member -> its results; titles: member -> what its data set is called."""
-    there = {name: frames[name] for name in sweep.members if len(frames[name])}
+    there = {name: frames[name] for name in lineup.members if len(frames[name])}
     facts = {
         name: {
             "data set": titles[name],
@@ -93,25 +91,26 @@ def compare(
         }
         for name, frame in there.items()
     }
-    at = {name: cards[name].sweep.at for name in sweep.members}
-    missing = tuple(name for name in sweep.members if name not in there)
-    return Comparison(sweep, comparison_table(sweep, cards, frames), at, facts, missing)
+    missing = tuple(name for name in lineup.members if name not in there)
+    return Comparison(lineup, comparison_table(lineup, frames), facts, missing)
 
 
-def read_comparison(path: Path, sweep: Sweep, cards: Mapping[str, Experiment], titles: Mapping[str, str]) -> Comparison:
+def read_comparison(
+    path: Path, lineup: Lineup, cards: Mapping[str, Experiment], titles: Mapping[str, str]
+) -> Comparison:
     """What was written to `path`, the CSV of `comparison_table`."""
     frame = read_results(path)[list(COLUMNS)]
-    frames = {name: frame[frame["experiment"] == name].reset_index(drop=True) for name in sweep.members}
-    return compare(sweep, cards, frames, titles)
+    frames = {name: frame[frame["experiment"] == name].reset_index(drop=True) for name in lineup.members}
+    return compare(lineup, cards, frames, titles)
 
 
-def comparison_table(sweep: Sweep, cards: Mapping[str, Experiment], frames: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
-    """Every row of the members' results in their order, led by `sweep` and a column for each thing that is varied."""
+def comparison_table(lineup: Lineup, frames: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """Every row of the members' results in their order, led by what they are compared in (`sweep` or `comparison`) and
+    a column for each thing that tells them apart."""
     parts = []
-    for name in sweep.members:
-        lead = {"sweep": sweep.name, **cards[name].sweep.at}
+    for name, at in lineup.at.items():
         part = frames[name].copy()
-        for place, (column, value) in enumerate(lead.items()):
+        for place, (column, value) in enumerate({lineup.kind: lineup.name, **at}.items()):
             part.insert(place, column, pd.Series(value, index=part.index, dtype="str"))
         parts.append(part)
     return pd.concat([part for part in parts if len(part)] or parts[:1], ignore_index=True)

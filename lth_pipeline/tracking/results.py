@@ -1,4 +1,4 @@
-"""The MLflow run that holds the table, figures and report of an experiment, or of a sweep."""
+"""The MLflow runs that hold tables, figures and reports: of an experiment, a sweep, an analysis."""
 
 from __future__ import annotations
 
@@ -16,12 +16,20 @@ def log_results(
     files: Mapping[str, bytes],
     tags: Mapping[str, str],
     kind: str = "results",
+    replicate: int | None = None,
 ) -> str:
-    """Log `files` as a new run; earlier ones are marked superseded. Gives its id. kind: "results" or "sweep"."""
+    """Log `files` as a new run; earlier ones are marked superseded. Gives its id.
+
+    kind: "results", "sweep", "comparison", "report" or the name of an analysis; replicate: that it is of, alone.
+    """
     about = {"lth.kind": kind, "lth.experiment": experiment}
+    if replicate is not None:
+        about["lth.replicate"] = str(replicate)
     client = tracker.client
     all_tags = {**about, **tags, **whose(), "lth.status": "running"}
-    run_id = client.create_run(tracker.experiment_id(experiment, description), tags=all_tags, run_name=kind).info.run_id
+    title = kind if replicate is None else f"{kind} · replicate {replicate}"
+    run = client.create_run(tracker.experiment_id(experiment, description), tags=all_tags, run_name=title)
+    run_id = run.info.run_id
     log_files(tracker, run_id, files)
     for run in search(tracker, experiment, about):
         if run.info.run_id != run_id and run.data.tags.get("lth.status") != "superseded":

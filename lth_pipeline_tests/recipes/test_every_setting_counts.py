@@ -9,6 +9,7 @@ from functools import reduce
 import pytest
 
 from lth_pipeline.experiments.fields import every_field
+from lth_pipeline.experiments.settings.analysis import AnalysisSettings
 from lth_pipeline.recipes import training
 from lth_pipeline_tests.recipes.making import card, load, made, workshop_in
 
@@ -124,6 +125,10 @@ def merged(base: dict, change: dict) -> dict:
     return found
 
 
+#: of analyses, which train no network of the card (recipes/analyses/test_settings.py)
+OF_ANALYSES = {f"analysis.{field}" for field in AnalysisSettings.model_fields}
+
+
 def is_a_group(field: str, fields: list[str]) -> bool:
     return any(other.startswith(f"{field}.") for other in fields)
 
@@ -131,7 +136,7 @@ def is_a_group(field: str, fields: list[str]) -> bool:
 def test_every_setting_is_here():
     fields = list(every_field())
     leaves = {field for field in fields if not is_a_group(field, fields)}
-    assert leaves == SETTINGS.keys() | OF_NO_ARTIFACT.keys()
+    assert leaves == SETTINGS.keys() | OF_NO_ARTIFACT.keys() | OF_ANALYSES
     assert not SETTINGS.keys() & OF_NO_ARTIFACT.keys()
 
 

@@ -117,7 +117,7 @@ def make(workshop: Workshop, part: Part, *, fresh: bool = False) -> Done:
             record = workshop.store.save(
                 recipe,
                 tensors_of(found),
-                made_by={**workshop.made_by, "analysis": part.analysis, "step": part.about},
+                made_by={**workshop.made_by, "analysis": part.analysis, "about": part.about},
                 made_at=datetime.now(UTC).isoformat(timespec="seconds"),
             )
         return Done(found, record, True)

@@ -1,0 +1,39 @@
+"""Means over replicates against whatever it is, as lines of charts, and as cells of tables."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from lth_pipeline.reports.over_replicates import Spread
+
+
+def along(table: pd.DataFrame, x: str, y: str, scale: float = 1.0, x_scale: float = 1.0) -> Spread | None:
+    """`y` × scale against `x` × x_scale, rising: mean, least and greatest of the rows at each x. Rows without a value
+    are left out; None where all are."""
+    there = table.dropna(subset=[x, y])
+    if there.empty:
+        return None
+    grouped = scale * there.groupby(x)[y].agg(["mean", "min", "max"])
+    columns = (grouped.index.to_series() * x_scale, grouped["mean"], grouped["min"], grouped["max"])
+    at, mean, low, high = (tuple(map(float, column)) for column in columns)
+    return Spread(at, mean, low, high) if there.groupby(x).size().max() > 1 else Spread(at, mean, None, None)
+
+
+def ranged(values: pd.Series, form: str) -> str:
+    """ "97.31 (96.90–97.60)": the mean, the least and the greatest; without these where there is one value; "–" for
+    none."""
+    there = values.dropna()
+    if there.empty:
+        return "–"
+    spread = f" ({there.min():{form}} to {there.max():{form}})" if len(there) > 1 else ""
+    return f"{there.mean():{form}}{spread}"
+
+
+def left(density: float) -> str:
+    """A share of weights in words: "17.4 %", "0.52 %"."""
+    percent = 100 * density
+    return "100 %" if percent >= 99.95 else f"{percent:.1f} %" if percent >= 1 else f"{percent:.2g} %"
+
+
+def of_replicates(n: int) -> str:
+    return f"n = {n} {'replicates' if n > 1 else 'replicate'}"

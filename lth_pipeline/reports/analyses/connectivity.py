@@ -1,0 +1,236 @@
+"""Linear mode connectivity: the error between two copies of a network that saw their data in another order."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from lth_pipeline.experiments.arms import ARMS
+from lth_pipeline.reports.analyses.along import along, left, of_replicates, ranged
+from lth_pipeline.reports.analyses.section import About, Findings, Section, Shown
+from lth_pipeline.reports.charts.chart import Axis, Chart, Line, Lines, Rule
+from lth_pipeline.reports.over_replicates import DENSITY, arms_of, by_density, line
+
+STABLE = 2.0  # percentage points of error
+ALONG = Axis("place on the line between the copies (0: A, 1: B)")
+ERROR = Axis("test error, %")
+LOSS = Axis("test loss, nats")
+INSTABILITY = Axis("instability, percentage points of error")
+COLUMNS = (
+    *("network", "weights remaining", "copies part at iteration", "instability on the test part, pp"),
+    *("on the training part, pp", "stable", "distance of the copies (L2)", "cosine of their ways"),
+)
+
+
+def section(findings: Findings, about: About) -> Section:
+    every = findings.tables.get("instability", pd.DataFrame())
+    lines = findings.tables.get("lines", pd.DataFrame())
+    if every.empty:
+        return Section("No network has been compared with a copy of it yet.")
+    rows = every.dropna(subset=["instability_test"])
+    if rows.empty or lines.empty:
+        return Section(f"Of {len(every)} networks every one, or its copy, diverged: there is no line to look at.")
+    dense = rows["round"] == 0
+    charts = []
+    if dense.any():
+        charts.append(_dense_lines(lines[lines["round"] == 0], about))
+    if not dense.all():
+        charts.append(_pruned_lines(lines, about))
+    charts.append(_instability(rows, about))
+    return Section(_headline(rows), charts, _text(every, rows), [_table(rows)])
+
+
+def _dense_lines(lines: pd.DataFrame, about: About) -> Chart:
+    """A line for each iteration from which the copies went on."""
+    panels = [
+        Lines(
+            ALONG, axis, [_by_alpha(rows, column, scale, _since(rows), colour=place) for place, rows in _starts(lines)]
+        )
+        for axis, column, scale in ((ERROR, "test_error", 100.0), (LOSS, "test_loss", 1.0))
+    ]
+    tops = ", ".join(f"{each.name} {max(each.y):.2f} %" for each in panels[0].lines)
+    return Chart(
+        "connectivity_dense",
+        f"Between two copies of the dense network: {about.head}",
+        f"Highest test error on the line between the copies, of those that went on {tops}.",
+        panels,
+        [
+            "Two copies of the dense network go on from the same iteration and see their data in another order. Along "
+            "the straight line between their trained weights the error is measured: a hump is a barrier, a level line "
+            "says that both ended in one basin. Line: mean of the replicates; band: least to greatest.",
+            "In Frankle et al. 2020 LeNet on MNIST is connected in this way from initialisation on, ResNet-20 on "
+            "CIFAR-10 from iteration 2,000 (3 % of training) and VGG-16 from iteration 1,000 (1.5 %).",
+        ],
+        notes=about.notes,
+    )
+
+
+def _pruned_lines(lines: pd.DataFrame, about: About) -> Chart:
+    """A panel for each arm, a line for each density; the dense network that its copies part as early as the arm's."""
+    rounds = sorted(set(lines["round"]) - {0})
+    panels = []
+    for arm in arms_of(lines):
+        own = lines[lines["arm"] == arm]
+        dense = _at_start_of(lines, own)
+        drawn = [_by_alpha(dense, "test_error", 100.0, "100 % (dense)", arm="dense")] if len(dense) else []
+        drawn += [
+            _by_alpha(rows, "test_error", 100.0, left(rows["density"].mean()), colour=rounds.index(round))
+            for round, rows in own.groupby("round")
+        ]
+        panels.append(Lines(ALONG, ERROR, drawn, title=ARMS[arm].title.capitalize()))
+    tops = ". ".join(
+        f"{panel.title}: " + ", ".join(f"{max(each.y):.2f} % at {each.name}" for each in panel.lines)
+        for panel in panels
+    )
+    return Chart(
+        "connectivity_tickets",
+        f"Between two copies of a pruned network, by weights remaining: {about.head}",
+        f"Highest test error on the line between the copies. {tops}.",
+        panels,
+        [
+            "The same for networks under a mask: both copies begin with the same weights, those that the arm begins "
+            "with. Line: mean of the replicates; band: least to greatest.",
+            "Frankle et al. 2020 found that masks of iterative magnitude pruning gave networks as accurate as the "
+            "dense one only where the network was stable in this sense, at initialisation or from the rewind point on.",
+        ],
+        columns=3,
+        notes=about.notes,
+        same_y=True,
+    )
+
+
+def _instability(rows: pd.DataFrame, about: About) -> Chart:
+    panels = [panel for panel in (_by_start(rows), _by_density(rows)) if panel]
+    seen = "; ".join(
+        f"{panel.title}: " + ", ".join(f"{each.name} {each.y[0]:.2f} to {each.y[-1]:.2f}" for each in panel.lines)
+        for panel in panels
+    )
+    return Chart(
+        "instability",
+        f"Instability to the order of the data: {about.head}",
+        f"From the leftmost to the rightmost point, in percentage points. {seen}. A rule at {STABLE:.0f}.",
+        panels,
+        [
+            "Instability is the highest error on the line less the mean of the errors at its ends. Frankle et al. 2020 "
+            "call a network stable where it is below 2 percentage points. Point: mean of the replicates; band: least "
+            "to greatest."
+        ],
+        notes=about.notes,
+    )
+
+
+def _by_start(rows: pd.DataFrame) -> Lines | None:
+    dense = rows[rows["round"] == 0]
+    if dense.empty:
+        return None
+    starts = sorted(dense["start_iteration"].unique())
+    shares = dense.groupby("start_iteration")["start_share"].first()
+    place = dense.assign(place=dense["start_iteration"].map(starts.index))
+    ticks = [(float(number), f"{100 * shares[at]:.3g}") for number, at in enumerate(starts)]
+    lines = [
+        line(f"{ARMS['dense'].title}, {part} part", spread, arm="dense", style=style)
+        for part, style in (("test", "solid"), ("train", "dotted"))
+        if (spread := along(place, "place", f"instability_{part}", 100.0))
+    ]
+    x = Axis("share of training done when the copies part, %", ticks=ticks)
+    return Lines(x, INSTABILITY, lines, [_rule()], "By the iteration at which the copies part")
+
+
+def _by_density(rows: pd.DataFrame) -> Lines | None:
+    lines = []
+    for arm in arms_of(rows):
+        own = rows[rows["arm"] == arm]
+        spread = by_density(pd.concat([_at_start_of(rows, own), own]), arm, "instability_test", 100.0)
+        lines.append(line(ARMS[arm].title, spread, arm=arm))
+    return Lines(DENSITY, INSTABILITY, lines, [_rule()], "Of pruned networks, on the test part") if lines else None
+
+
+def _rule() -> Rule:
+    return Rule(STABLE, "y", "stable below")
+
+
+def _by_alpha(rows: pd.DataFrame, column: str, scale: float, name: str, **look) -> Line:
+    return line(name, along(rows, "alpha", column, scale), marks=False, **look)
+
+
+def _starts(lines: pd.DataFrame) -> list[tuple[int, pd.DataFrame]]:
+    return [(place, rows) for place, (_, rows) in enumerate(lines.groupby("start_iteration"))]
+
+
+def _since(rows: pd.DataFrame) -> str:
+    first = rows.iloc[0]
+    return f"from iteration {first['start_iteration']:,.0f} ({100 * first['start_share']:.3g} %)"
+
+
+def _at_start_of(table: pd.DataFrame, own: pd.DataFrame) -> pd.DataFrame:
+    """The dense network's rows whose copies part at the iteration where those of `own` do."""
+    return table[(table["round"] == 0) & table["start_iteration"].isin(own["start_iteration"].unique())]
+
+
+def _headline(rows: pd.DataFrame) -> str:
+    said = []
+    dense = rows[rows["round"] == 0]
+    if len(dense):
+        means = 100 * dense.groupby("start_iteration")["instability_test"].mean()
+        stable = [(means.loc[at:] < STABLE).all() for at in means.index]
+        values = ", ".join(f"{value:.2f} from {_at(at)}" for at, value in means.items())
+        since = f"from {_at(means.index[stable.index(True)])} on" if any(stable) else "at none of the places looked at"
+        said.append(
+            f"The dense network is stable to the order of its data {since}: on the line between two copies the test "
+            f"error rises above that of its ends by, in percentage points, {values} ({STABLE:.0f} would be unstable; "
+            f"means of {of_replicates(dense['replicate'].nunique())})."
+        )
+    pruned = rows[rows["round"] > 0]
+    if len(pruned):
+        last = pruned[pruned["round"] == pruned["round"].max()]
+        arms = ", ".join(
+            f"{ARMS[arm].title} {ranged(100 * last.loc[last['arm'] == arm, 'instability_test'], '.2f')}"
+            for arm in arms_of(last)
+        )
+        n = of_replicates(last["replicate"].nunique())
+        said.append(f"With {left(last['density'].mean())} of the weights it rises by: {arms} ({n}).")
+    return " ".join(said)
+
+
+def _at(iteration: int) -> str:
+    return "its initialisation" if iteration == 0 else f"iteration {iteration:,}"
+
+
+def _text(every: pd.DataFrame, rows: pd.DataFrame) -> Sequence[str]:
+    said = [
+        "Copy A is the training that the experiment recorded; copy B begins with the same weights, and its data order, "
+        "augmentation and dropout are drawn from other streams. Where the dense network parts later than at its "
+        "initialisation, both copies are trained from the weights it had by then, with an optimiser that starts anew, "
+        "as tickets are rewound."
+    ]
+    if images := int(rows["batch_norm_images"].max()):
+        said.append(
+            f"Batch norm's running statistics do not hold between two networks: at every point of a line, the ends "
+            f"too, they are taken anew from {images:,} training images. So an end may differ a little from what its "
+            f"training recorded."
+        )
+    if lost := len(every) - len(rows):
+        said.append(f"{lost} of {len(every)} comparisons are left out: a copy diverged.")
+    return said
+
+
+def _table(rows: pd.DataFrame) -> Shown:
+    cells = []
+    for round in sorted(rows["round"].unique()):
+        for arm in ("dense", *arms_of(rows)):
+            own = rows[(rows["round"] == round) & (rows["arm"] == arm)]
+            for start, part in own.groupby("start_iteration"):
+                cells.append(
+                    (
+                        ARMS[arm].title,
+                        left(part["density"].mean()),
+                        f"{start:,}",
+                        ranged(100 * part["instability_test"], ".2f"),
+                        ranged(100 * part["instability_train"], ".2f"),
+                        f"{int(part['stable'].astype(bool).sum())} of {len(part)}",
+                        ranged(part["l2_distance"], ".3g"),
+                        ranged(part["cosine"].astype(float), ".3f"),
+                    )
+                )
+    return Shown("Means over replicates, and from the least to the greatest; pp: percentage points.", COLUMNS, cells)

@@ -1,0 +1,191 @@
+"""The paper's figures, from one's own runs: Frankle & Carbin 2019, Figures 3 and 4."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import pandas as pd
+
+from lth_pipeline.experiments.arms import ARMS
+from lth_pipeline.reports.analyses.section import About, Findings, Section, Shown
+from lth_pipeline.reports.charts.chart import Axis, Chart, Line, Lines, Rule
+from lth_pipeline.reports.over_replicates import DENSITY, arms_of, by_density, line, over_iterations, roomy
+
+ACCURACY = Axis("test accuracy, %")
+ITERATION = Axis("training iteration")
+#: measure -> its axis, its panel's title, and by what it is multiplied
+MEASURES = {
+    "early_stop_iteration": (Axis("early-stop iteration"), "Early-stop iteration", 1.0),
+    "test_accuracy_at_early_stop": (ACCURACY, "Test accuracy at early stop", 100.0),
+    "test_accuracy_at_end": (ACCURACY, "Test accuracy at the end", 100.0),
+    "train_accuracy_at_end": (Axis("training accuracy, %"), "Training accuracy at the end", 100.0),
+}
+COLUMNS = ("weights remaining", "arm", "n", "early-stop iteration", "test accuracy at early stop, %", "at the end, %")
+
+
+def section(findings: Findings, about: About) -> Section:
+    rounds = findings.tables.get("rounds", pd.DataFrame())
+    if rounds.empty:
+        return Section("Nothing has been trained to its end yet, so there is nothing to draw.")
+    charts = [_early_stop(rounds, about), _at_the_end(rounds, about)]
+    curves = findings.tables.get("curves", pd.DataFrame())
+    if not curves.empty:
+        charts.insert(0, _learning_curves(curves, about))
+    return Section(_headline(rounds, about), charts, shown=[_table(rounds)])
+
+
+def _learning_curves(curves: pd.DataFrame, about: About) -> Chart:
+    """A panel for each arm, a line for each density."""
+    shades = {round: place for place, round in enumerate(sorted(set(curves["round"]) - {0}))}
+    dense = _curve("100 % (dense)", curves[curves["arm"] == "dense"], arm="dense")
+    panels = []
+    for arm in arms_of(curves) or ["dense"]:
+        own = curves[curves["arm"] == arm]
+        lines = [
+            _curve(f"{100 * part['density'].mean():.1f} %", part, colour=shades[round])
+            for round, part in own.groupby("round")
+            if arm != "dense"
+        ]
+        panels.append(Lines(ITERATION, ACCURACY, [each for each in (dense, *lines) if each], title=_title(arm)))
+    every = [each for panel in panels for each in panel.lines]
+    limits = roomy((max(each.y) for each in every), (each.y[-1] for each in every))
+    panels = [replace(panel, y=replace(ACCURACY, limits=limits)) for panel in panels]
+    said = ", ".join(f"{each.name} ends at {each.y[-1]:.1f} %" for each in panels[0].lines)
+    return Chart(
+        "learning_curves",
+        f"Test accuracy as training proceeds, {_how(about)}: {about.head}",
+        f"{panels[0].title or 'dense network'}: {said}. A panel for each arm with the same densities.",
+        panels,
+        [
+            "A line is the mean of the replicates at one share of weights remaining, the band reaches from the least "
+            "to the greatest. Iteration 0 and the first climb may lie below the frame.",
+            "In Frankle & Carbin 2019 (Figure 3, LeNet-300-100 on MNIST) tickets learn faster and come higher the more "
+            "they are pruned, down to 21.1 % of the weights; at 3.6 % they are back at the dense network's. The same "
+            "masks on new random weights learn slower the more is pruned.",
+        ],
+        notes=about.notes,
+        same_y=True,
+    )
+
+
+def _early_stop(rounds: pd.DataFrame, about: About) -> Chart:
+    return _chart(
+        "early_stop",
+        "Early stop",
+        rounds,
+        about,
+        ("early_stop_iteration", "test_accuracy_at_early_stop"),
+        [
+            "Left: the iteration of least validation loss, which says how fast it learned: the lower, the faster. "
+            "Right: the test accuracy at that iteration. Band: from the least to the greatest replicate.",
+            "In Frankle & Carbin 2019 (Figure 4a, LeNet-300-100 on MNIST) tickets of iterative pruning stop ever "
+            "earlier down to 21 % of the weights, 38 % earlier there than the dense network, and are as accurate as it "
+            "or more down to 3.6 %; with random reinitialisation they stop ever later and lose accuracy much sooner.",
+        ],
+    )
+
+
+def _at_the_end(rounds: pd.DataFrame, about: About) -> Chart:
+    return _chart(
+        "at_the_end",
+        "At the end of training",
+        rounds,
+        about,
+        ("test_accuracy_at_end", "train_accuracy_at_end"),
+        [
+            "After the last iteration: accuracy on the test part and the training part. Where the training accuracy "
+            "is 100 % for two arms, the one with the better test accuracy generalises better.",
+            "In Frankle & Carbin 2019 (Figure 4b) tickets end with a higher test accuracy than the dense network "
+            "although both have a training accuracy of nearly 100 %: they do not only learn faster.",
+        ],
+    )
+
+
+def _chart(
+    name: str, what: str, rounds: pd.DataFrame, about: About, measures: Sequence[str], said: Sequence[str]
+) -> Chart:
+    panels = [_panel(rounds, measure) for measure in measures]
+    last = ". ".join(
+        f"{panel.title}, at the fewest weights: "
+        + ", ".join(f"{each.name} {each.y[-1]:,.1f} ({each.x[-1]:.1f} % left)" for each in panel.lines)
+        for panel in panels
+        if panel.lines
+    )
+    alt = f"{last or 'The dense network alone'}; the dense network is a level line."
+    return Chart(name, f"{what}, {_how(about)}: {about.head}", alt, panels, said, notes=about.notes)
+
+
+def _panel(rounds: pd.DataFrame, measure: str) -> Lines:
+    axis, title, scale = MEASURES[measure]
+    lines = [
+        line(ARMS[arm].title, spread, arm=arm)
+        for arm in arms_of(rounds)
+        if (spread := by_density(rounds, arm, measure, scale))
+    ]
+    dense = rounds[rounds["arm"] == "dense"]
+    rules = [Rule(scale * dense[measure].mean(), "y", "dense", "dense")] if len(dense) else []
+    if not lines and (spread := by_density(rounds, "dense", measure, scale)):
+        lines, rules = [line(ARMS["dense"].title, spread, arm="dense")], []
+    if measure == "train_accuracy_at_end" and lines:  # at 100 % there is nothing to see, and no need to look closely
+        axis = replace(axis, limits=(min(98.0, min(min(each.low or each.y) for each in lines) - 0.5), 100.2))
+    return Lines(DENSITY, axis, lines, rules, title)
+
+
+def _curve(name: str, curves: pd.DataFrame, **look) -> Line | None:
+    spread = over_iterations(curves, "test_accuracy", 100.0)
+    return line(name, spread, marks=False, **look) if spread else None
+
+
+def _title(arm: str) -> str:
+    return "" if arm == "dense" else ARMS[arm].title.capitalize()
+
+
+def _how(about: About) -> str:
+    return "one-shot pruning" if about.experiment.pruning.mode == "one_shot" else "iterative pruning"
+
+
+def _headline(rounds: pd.DataFrame, about: About) -> str:
+    tickets = rounds[rounds["arm"] == "ticket"]
+    if tickets.empty:
+        return f"Only the dense network has been trained yet (n = {rounds['replicate'].nunique()})."
+    last = tickets[tickets["round"] == tickets["round"].max()]
+    others = rounds[(rounds["round"] == last["round"].max()) & (rounds["arm"] != "ticket")]
+    compared = [(ARMS["dense"].title, rounds[rounds["arm"] == "dense"])]
+    compared += [(ARMS[arm].title, others[others["arm"] == arm]) for arm in arms_of(others)]
+
+    def beside(measure: str, scale: float, form: str) -> str:
+        said = (f"{name} {scale * rows[measure].mean():{form}}" for name, rows in compared if len(rows))
+        return f"{scale * last[measure].mean():{form}} ({', '.join(said)})"
+
+    n = last["replicate"].nunique()
+    return (
+        f"At {100 * last['density'].mean():.1f} % of the weights the winning ticket stops early at iteration "
+        f"{beside('early_stop_iteration', 1.0, ',.0f')} and ends with a test accuracy, in %, of "
+        f"{beside('test_accuracy_at_end', 100.0, '.1f')}: means of n = {n} {'replicates' if n > 1 else 'replicate'}, "
+        f"{_how(about)}."
+    )
+
+
+def _table(rounds: pd.DataFrame) -> Shown:
+    cells = []
+    order = {arm: place for place, arm in enumerate(ARMS)}
+    for (_, arm), rows in sorted(rounds.groupby(["round", "arm"]), key=lambda pair: (pair[0][0], order[pair[0][1]])):
+        means = rows.groupby("replicate")[["density", *MEASURES]].mean()  # of draws first
+        cells.append(
+            (
+                f"{100 * means['density'].mean():.2f} %",
+                ARMS[arm].title,
+                str(len(means)),
+                _ranged(means["early_stop_iteration"], ",.0f"),
+                _ranged(100 * means["test_accuracy_at_early_stop"], ".2f"),
+                _ranged(100 * means["test_accuracy_at_end"], ".2f"),
+            )
+        )
+    return Shown("Means over replicates, and from the least to the greatest.", COLUMNS, cells)
+
+
+def _ranged(values: pd.Series, form: str) -> str:
+    """ "97.31 (96.90–97.60)"; without the range where there is one value."""
+    spread = f" ({values.min():{form}}–{values.max():{form}})" if len(values) > 1 else ""
+    return f"{values.mean():{form}}{spread}"

@@ -1,0 +1,121 @@
+"""Charts of calibration: whether networks are right as often as they are sure."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from lth_pipeline.experiments.arms import ARMS
+from lth_pipeline.reports.analyses.along import left
+from lth_pipeline.reports.analyses.section import About
+from lth_pipeline.reports.charts.chart import Axis, Chart, Line, Lines
+from lth_pipeline.reports.over_replicates import DENSITY, arms_of, by_density, line
+
+FEWEST = 5  # images of all replicates in a bin that is shown
+MOST_LINES = 4  # in the reliability diagram, dense among them
+GUO = (
+    "Guo et al. 2017 (On Calibration of Modern Neural Networks) found that modern deep networks are more sure of "
+    "themselves than they are right, while a small one of the nineties, LeNet-5, was well calibrated."
+)
+
+
+def calibration_charts(calibration: pd.DataFrame, reliability: pd.DataFrame, about: About) -> list[Chart]:
+    return [
+        *([_by_density(calibration, about)] if calibration["round"].max() else []),
+        *([_reliability(reliability, about)] if len(reliability) else []),
+    ]
+
+
+def _by_density(calibration: pd.DataFrame, about: About) -> Chart:
+    table = calibration.assign(surplus=calibration["confidence"] - calibration["accuracy"])
+    panels = []
+    for title, column, label in (
+        ("Expected calibration error", "ece", "expected calibration error, %"),
+        ("Too sure (above 0) or not sure enough", "surplus", "mean confidence less accuracy, percentage points"),
+    ):
+        lines = [
+            line(ARMS[arm].title, spread, arm=arm)
+            for arm in arms_of(table)
+            if (spread := by_density(table, arm, column, 100.0))
+        ]
+        panels.append(Lines(DENSITY, Axis(label), lines, title=title))
+    seen = "; ".join(f"{each.name} from {each.y[0]:.2f} to {each.y[-1]:.2f} %" for each in panels[0].lines)
+    return Chart(
+        "calibration_error",
+        f"Calibration by weights remaining: {about.head}",
+        f"Expected calibration error from the dense network on the left to the sparsest: {seen}.",
+        panels,
+        [
+            "The expected calibration error is the mean distance between how sure a network is of its answer and how "
+            "often it is right, over 15 bins of confidence, on the whole test part. Point: mean of the replicates; "
+            "band: least to greatest.",
+            GUO,
+        ],
+        notes=about.notes,
+    )
+
+
+def _reliability(reliability: pd.DataFrame, about: About) -> Chart:
+    last = reliability["round"].max()
+    at_last = reliability[reliability["round"] == last]
+    shown = {"dense": reliability[reliability["round"] == 0]}
+    shown |= {arm: at_last[at_last["arm"] == arm] for arm in arms_of(at_last)}
+    pooled = {arm: _pooled(rows) for arm, rows in shown.items() if len(rows)}
+    pooled = dict(list(pooled.items())[:MOST_LINES])
+    right = [
+        Line(ARMS[arm].title, list(100 * of["confidence"]), list(100 * of["accuracy"]), arm=arm)
+        for arm, of in ((arm, bins[bins["count"] >= FEWEST]) for arm, bins in pooled.items())
+        if len(of)
+    ]
+    ends = (0.0, 100.0)
+    diagonal = Line("right as often as sure", ends, ends, colour=6, style="dashed", marks=False)
+    share = [
+        Line(ARMS[arm].title, list(50 * (bins["low"] + bins["high"])), list(100 * bins["share"]), arm=arm)
+        for arm, bins in ((arm, bins[bins["count"] > 0]) for arm, bins in pooled.items())
+    ]
+    where = f"the dense network and {left(at_last['density'].mean())} of the weights" if last else "the dense network"
+    seen = "; ".join(f"{ARMS[arm].title} {100 * bins['share'].iloc[-1]:.1f} %" for arm, bins in pooled.items())
+    return Chart(
+        "reliability",
+        f"Reliability, {where}: {about.head}",
+        "On the left, accuracy against confidence; points below the diagonal are of answers that were wrong more often "
+        f"than the network thought. On the right, how many answers there are; in the surest bin: {seen}.",
+        [
+            Lines(
+                Axis("confidence, %", limits=(0, 102)),
+                Axis("accuracy, %", limits=(-2, 102)),
+                [*right, diagonal],
+                title="How often answers are right",
+            ),
+            Lines(
+                Axis("confidence, %", limits=(0, 102)),
+                Axis("answers, % of the test part (log)", log=True),
+                share,
+                title="How sure they are",
+            ),
+        ],
+        [
+            f"Answers in 15 bins by their confidence, those of all replicates together; bins of fewer than {FEWEST} "
+            "answers are left out on the left. Most answers are in the last bin, and the others say little where they "
+            "are few.",
+            GUO,
+        ],
+        notes=about.notes,
+    )
+
+
+def _pooled(rows: pd.DataFrame) -> pd.DataFrame:
+    """Bins of all replicates together: low, high, count, share of all, confidence, accuracy (None where empty)."""
+    weighed = rows.assign(sure=rows["confidence"] * rows["count"], right=rows["accuracy"] * rows["count"])
+    found = weighed.groupby("bin").agg(
+        low=("low", "first"),
+        high=("high", "first"),
+        count=("count", "sum"),
+        sure=("sure", "sum"),
+        right=("right", "sum"),
+    )
+    counted = found["count"].where(found["count"] > 0)
+    return found.assign(
+        confidence=found["sure"] / counted,
+        accuracy=found["right"] / counted,
+        share=found["count"] / found["count"].sum(),
+    )

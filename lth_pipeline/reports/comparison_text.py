@@ -1,0 +1,146 @@
+"""A comparison in words and tables for people."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pandas as pd
+
+from lth_pipeline.experiments.arms import ARMS
+from lth_pipeline.reports.analyses.section import Shown
+from lth_pipeline.reports.comparison import Comparison, gaps, summary
+from lth_pipeline.reports.comparison_look import shown_arms
+from lth_pipeline.reports.table import by_round, differences
+
+FEW = 4  # experiments that stand side by side in a table of settings; more are its rows
+
+
+def sentences(compared: Comparison) -> list[str]:
+    """One for each experiment: how its ticket does in its sparsest round."""
+    return [sentence(compared, member) for member in compared.members]
+
+
+def sentence(compared: Comparison, member: str) -> str:
+    label, frame = compared.labels[member], compared.of(member)
+    lines = by_round(frame)
+    tickets, dense = lines[lines["arm"] == "ticket"], lines[lines["arm"] == "dense"]
+    if tickets.empty:
+        accuracy = f" Its test accuracy at the end is {_own(dense.iloc[0])} %." if len(dense) else ""
+        return f"{label}: no ticket is trained to its end yet.{accuracy}"
+    last = tickets.iloc[-1]
+    said = f"{label}: at {100 * last['density']:.1f} % of the weights the ticket ends with a test accuracy of {_own(last)} %"
+    if len(dense):
+        said += (
+            f", {100 * (last['test_accuracy_at_end'] - dense.iloc[0]['test_accuracy_at_end']):+z.2f} points from dense"
+        )
+    for control in (arm for arm in shown_arms(compared) if arm != "ticket"):
+        paired = differences(frame, control)
+        if len(paired):
+            gap = paired.iloc[-1]
+            where = "" if gap["round"] == last["round"] else f" (at {100 * gap['density']:.1f} % of the weights)"
+            said += f" and {percent(gap['mean'], gap['sd'], sign='+')} from {ARMS[control].title}{where}"
+    return f"{said} (n = {int(last['n'])})."
+
+
+def sparsest(compared: Comparison) -> Shown:
+    """A line for each experiment: the sparsest round that has a ticket."""
+    controls = [arm for arm in shown_arms(compared) if arm != "ticket"]
+    rows = []
+    for member in compared.members:
+        frame = compared.of(member)
+        lines = by_round(frame)
+        tickets, dense = lines[lines["arm"] == "ticket"], lines[lines["arm"] == "dense"]
+        if tickets.empty:
+            continue
+        last = tickets.iloc[-1]
+        last_gaps = {control: differences(frame, control) for control in controls}
+        rows.append(
+            (
+                compared.labels[member],
+                f"{100 * last['density']:.2f} %",
+                str(int(last["n"])),
+                percent(last["test_accuracy_at_early_stop"], last["test_accuracy_at_early_stop_sd"]),
+                _own(last),
+                _own(dense.iloc[0]) if len(dense) else "–",
+                *(
+                    percent(gap.iloc[-1]["mean"], gap.iloc[-1]["sd"], sign="+") if len(gap) else "–"
+                    for gap in last_gaps.values()
+                ),
+                f"{last['early_stop_iteration']:,.0f}",
+            )
+        )
+    columns = ("experiment", "weights left", "n", "at early stop, %", "at the end, %", "dense at the end, %")
+    columns += (*(f"ticket − {ARMS[control].title}" for control in controls), "early-stop iteration")
+    caption = (
+        "The ticket in its sparsest round: test accuracy, and its difference at the end from its control in percentage "
+        "points, replicate by replicate. Mean ± standard deviation."
+    )
+    return Shown(caption, columns, rows)
+
+
+def apart(compared: Comparison) -> Shown:
+    """What tells the experiments apart: their settings, and what else is not the same for all."""
+    at = {
+        member: {**compared.lineup.at[member], **{name: compared.facts[member][name] for name in compared.differing}}
+        for member in compared.members
+    }
+    what = list(next(iter(at.values())))
+    labels = [compared.labels[member] if compared.lineup.kind == "comparison" else member for member in at]
+    caption = "What tells them apart." if what else "Their cards have the same settings."
+    if len(at) <= FEW:
+        return Shown(caption, ("setting", *labels), [(name, *(own[name] for own in at.values())) for name in what])
+    return Shown(
+        caption, ("experiment", *what), [(label, *own.values()) for label, own in zip(labels, at.values(), strict=True)]
+    )
+
+
+def rounds(compared: Comparison) -> Shown:
+    """Every round and arm of every experiment."""
+    columns = ("experiment", "round", "weights left", "arm", "n", "test accuracy at early stop, %")
+    return Shown("Means over replicates ± standard deviation.", columns, list(_summary_cells(compared)))
+
+
+def controls(compared: Comparison) -> Shown:
+    """The ticket against every control there is."""
+    columns = ("experiment", "control", "weights left", "n", "ticket − control, percentage points")
+    cells = [
+        (
+            compared.labels[line.experiment],
+            ARMS[line.control].title,
+            f"{100 * line.density:.2f} %",
+            str(int(line.n)),
+            percent(line.mean, line.sd, sign="+"),
+        )
+        for line in gaps(compared).itertuples()
+    ]
+    caption = (
+        "Tickets against each control, test accuracy at early stop, in the sparsest round that has both: mean of paired "
+        "differences ± their standard deviation."
+    )
+    return Shown(caption, columns, cells)
+
+
+def markdown_summary(compared: Comparison) -> str:
+    """The summary as Markdown, with what must be said beside it."""
+    lines = [
+        "| experiment | round | density | arm | n | test accuracy at early stop |",
+        "|---|---:|---:|---|---:|---:|",
+        *(f"| {' | '.join(cells)} |" for cells in _summary_cells(compared)),
+    ]
+    return "\n".join([*lines, *(f"\n*{note}*" for note in compared.notes)])
+
+
+def _summary_cells(compared: Comparison) -> Iterator[tuple[str, ...]]:
+    for line in summary(compared).itertuples():
+        density, accuracy = f"{100 * line.density:.2f} %", percent(line.mean, line.sd)
+        about = compared.labels[line.experiment], str(line.round)
+        yield *about, density, ARMS[line.arm].title, str(line.n), accuracy
+
+
+def _own(line: pd.Series) -> str:
+    return percent(line["test_accuracy_at_end"], line["test_accuracy_at_end_sd"])
+
+
+def percent(mean: float, sd: float, sign: str = "") -> str:
+    """ "97.31 ± 0.20"; without the spread where there is none."""
+    return f"{100 * mean:{sign}z.2f}" + ("" if pd.isna(sd) else f" ± {100 * sd:.2f}")

@@ -7,6 +7,7 @@ import sys
 import click
 
 from lth_pipeline import __version__
+from lth_pipeline.commands.compare import compare
 from lth_pipeline.commands.data import data
 from lth_pipeline.commands.gc import gc
 from lth_pipeline.commands.import_ import import_results
@@ -25,7 +26,7 @@ def lth() -> None:
     """Find, test and explain winning lottery tickets."""
 
 
-for command in (list_cards, show, run, status, results, report, data, import_results, gc, ui):
+for command in (list_cards, show, run, status, results, report, compare, data, import_results, gc, ui):
     lth.add_command(command)
 
 

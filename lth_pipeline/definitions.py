@@ -7,6 +7,7 @@ from dagster import Definitions, in_process_executor
 from lth_pipeline.home import Home, find_home
 from lth_pipeline.orchestration.analyses import analysis_assets
 from lth_pipeline.orchestration.automation import follow_changes
+from lth_pipeline.orchestration.comparisons import comparison_asset
 from lth_pipeline.orchestration.gathering import gather_queued
 from lth_pipeline.orchestration.jobs import jobs
 from lth_pipeline.orchestration.partitions import deepest_round
@@ -33,6 +34,7 @@ def build_definitions(home: Home) -> Definitions:
             *analysis_assets(cards, home.reports),
             report_asset(cards, home.reports),
             *sweep_assets(cards, home.reports),
+            comparison_asset(cards, home.reports),
         ],
         jobs=[*jobs(cards, deepest), sweep_job(cards)],
         schedules=[nightly(cards, home.nightly, home.timezone)],

@@ -10,7 +10,6 @@ from lth_pipeline.experiments import Experiment
 from lth_pipeline.experiments.sweeps import Sweep
 from lth_pipeline.home import Home
 from lth_pipeline.orchestration import sweeps
-from lth_pipeline.recipes.facts import title_of
 
 
 def ending(home: Home, cards, chosen: Experiment | Sweep, seconds: float | None, failed: list[dict]) -> None:
@@ -64,18 +63,7 @@ def _ending(home: Home, cards, experiment: Experiment, done: str) -> None:
 
 
 def _sweep_ending(home: Home, cards, sweep: Sweep, done: str) -> None:
-    from lth_pipeline.commands.sweep_screen import comparison_on_screen
-    from lth_pipeline.reports import comparison_page as page
-    from lth_pipeline.reports.comparison import read_comparison
+    from lth_pipeline.commands.comparison_screen import comparison_ending
+    from lth_pipeline.experiments.lineups import lineup_of_sweep
 
-    folder = home.reports / sweep.name
-    titles = {name: title_of(cards[name].data) for name in sweep.members}
-    comparison_on_screen(read_comparison(folder / page.TABLE, sweep, cards, titles))
-    click.echo(
-        f"{done}\n"
-        f"  figure    {folder / page.FIGURE}\n"
-        f"  report    {folder / page.PAGE}\n"
-        f"  table     {folder / page.TABLE}   (or: lth results {sweep.name} --format csv)\n"
-        f"  each      {home.reports / sweep.members[0]} … {sweep.members[-1]}\n"
-        f"  UIs       make ui  (or: lth ui)   Dagster {home.dagster_ui}   MLflow {home.mlflow_ui}"
-    )
+    comparison_ending(home, cards, lineup_of_sweep(cards, sweep), done)

@@ -20,10 +20,11 @@ from lth_pipeline.experiments.sweeps import Sweep
 def results(card: str, form: str) -> None:
     """What CARD, an experiment or a sweep, has shown so far, by round and arm."""
     from lth_pipeline.commands.common import named, places, workshop
+    from lth_pipeline.commands.comparison_screen import comparison_on_screen
     from lth_pipeline.commands.screen import results_on_screen
-    from lth_pipeline.commands.sweep_screen import comparison_on_screen
+    from lth_pipeline.experiments.lineups import lineup_of_sweep
     from lth_pipeline.experiments.sweeps import members_of
-    from lth_pipeline.orchestration import sweeps
+    from lth_pipeline.orchestration import comparisons
     from lth_pipeline.orchestration.begun import begun_in
     from lth_pipeline.orchestration.instance import open_instance
     from lth_pipeline.orchestration.partitions import deepest_round
@@ -43,7 +44,7 @@ def results(card: str, form: str) -> None:
     there = any(of_each.values())
     tracker = open_tracker(home.tracking_uri, home.mlflow, home.mlflow_ui) if there else None
     if isinstance(chosen, Sweep):
-        compared = sweeps.comparison(cards, chosen, of_each, tracker)
+        compared = comparisons.compared(cards, lineup_of_sweep(cards, chosen), of_each, tracker)
         frame = compared.frame
     else:
         frame = results_table(of_each[card], run_ids(tracker, card) if there else {})

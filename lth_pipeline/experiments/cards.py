@@ -22,7 +22,10 @@ BUILTIN = Path(__file__).parent / "builtin"
 OWN = {"name", "description", "branch_of", "based_on"}
 
 #: what Dagster's jobs are called that are no card's
-JOBS = ("analyse_experiments", "analyse_replicates", "compare_sweeps", "every_round", "gather_results", "run_sweep")
+JOBS = (
+    *("analyse_experiments", "analyse_replicates", "compare_experiments", "compare_sweeps"),
+    *("every_round", "gather_results", "run_sweep"),
+)
 
 Check = Callable[[Experiment, Mapping[str, Experiment]], list[Fault]]
 Lines = dict[str, int]  # dotted field -> line, from 1

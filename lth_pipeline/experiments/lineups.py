@@ -64,10 +64,24 @@ def lineup_of(cards: Mapping[str, Experiment], names: Sequence[str]) -> Lineup:
 
 def differing(cards: Mapping[str, Experiment], names: Sequence[str]) -> dict[str, dict[str, str]]:
     """{experiment: {setting in which they are not all the same: its value}}, "–" where it has none."""
+    flat, values = _settings(cards, names)
+    apart = [field for field, found in values.items() if len(found) > 1]
+    return {name: {field: settings.get(field, "–") for field in apart} for name, settings in flat.items()}
+
+
+def shared(cards: Mapping[str, Experiment], names: Sequence[str]) -> list[tuple[str, str]]:
+    """(setting, value) of those that are set, and the same, in all their cards."""
+    same = [(field, found.pop()) for field, found in _settings(cards, names)[1].items() if len(found) == 1]
+    return [(field, value) for field, value in same if value not in ("–", "")]
+
+
+def _settings(
+    cards: Mapping[str, Experiment], names: Sequence[str]
+) -> tuple[dict[str, dict[str, str]], dict[str, set]]:
+    """({experiment: {setting: value}}, {setting: all its values})."""
     flat = {
         name: {field: value for field, value, _ in described(cards[name]) if not field.startswith(BESIDE)}
         for name in names
     }
     fields = dict.fromkeys(field for settings in flat.values() for field in settings)
-    apart = [field for field in fields if len({settings.get(field, "–") for settings in flat.values()}) > 1]
-    return {name: {field: settings.get(field, "–") for field in apart} for name, settings in flat.items()}
+    return flat, {field: {settings.get(field, "–") for settings in flat.values()} for field in fields}

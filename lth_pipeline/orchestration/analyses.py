@@ -101,9 +101,12 @@ def _materialise(context, compute: Compute, tracking: Tracking, cards, analysis:
         context.log.info(f"{part.about}: {'computed' if made.computed else 'found in the store'}")
         done.append(made)
     found, card = joined(made.found for made in done), cards[name]
-    section = section_of(analysis, findings_of(found), about_of(card, subject))
+    findings = findings_of(found)
+    section = section_of(analysis, findings, about_of(card, subject))
     pictures = {f"{chart.name}.png": png(chart) for chart in section.charts}
-    tables = {f"{table}.csv": frame.to_csv(index=False).encode() for table, frame in findings_of(found).tables.items()}
+    tables = {
+        f"{table}.csv": frame.to_csv(index=False).encode() for table, frame in findings.tables.items() if len(frame)
+    }
     folder = folder_of(reports, analysis, name, replicate)
     files = {**tables, **pictures}
     results.write(folder, files)

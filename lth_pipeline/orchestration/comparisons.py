@@ -1,9 +1,9 @@
-"""Experiments side by side: what a comparison is made of, and the asset `comparison` of any that `lth compare` names."""
+"""Experiments side by side: what a comparison is made of, and the asset of those that `lth compare` names."""
 
 # No `from __future__ import annotations`: Dagster reads the types of an asset's arguments at run time.
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +23,9 @@ from dagster import (
     asset,
 )
 
+from lth_pipeline import __version__
 from lth_pipeline.experiments import Experiment
-from lth_pipeline.experiments.lineups import AND, Lineup, lineup_of
+from lth_pipeline.experiments.lineups import AND, Lineup, lineup_of, shared
 from lth_pipeline.orchestration import results
 from lth_pipeline.orchestration.begun import Begun, begun_in
 from lth_pipeline.orchestration.partitions import deepest_round
@@ -115,15 +116,26 @@ def lacking(lineup: Lineup, rows: Mapping[str, list]) -> str:
     return f"{', '.join(missing)} {has} no trained round yet, and a comparison is of two or more; run first: {runs}"
 
 
-def materialise(context, compute: Compute, tracking: Tracking, cards, lineup: Lineup, reports: Path):
-    from lth_pipeline.orchestration.comparison_page import comparison_page
+def materialise(
+    context, compute: Compute, tracking: Tracking, cards, lineup: Lineup, reports: Path
+) -> MaterializeResult:
+    """Compare what the store has, write the files, log the run."""
+    workshop = compute.workshop()
+    workshop.on_trouble = context.log.warning
+    return workshop.mending(lambda: _materialise(context, workshop, tracking, cards, lineup, reports))
+
+
+def _materialise(
+    context, workshop: Workshop, tracking: Tracking, cards, lineup: Lineup, reports: Path
+) -> MaterializeResult:
     from lth_pipeline.reports.charts.picture import png
     from lth_pipeline.reports.comparison_charts import comparison_charts
+    from lth_pipeline.reports.comparison_page import comparison_page
     from lth_pipeline.reports.comparison_text import markdown_summary
     from lth_pipeline.reports.drawing import markdown_picture
     from lth_pipeline.tracking.results import log_results, results_runs
 
-    tracker, workshop = tracking.tracker(context.log.warning), compute.workshop()
+    tracker = tracking.tracker(context.log.warning)
     begun = begun_in(context.instance, deepest_round(cards))
     rows, recipe = gathered(cards, lineup, workshop, begun)
     if why := lacking(lineup, rows):
@@ -132,9 +144,17 @@ def materialise(context, compute: Compute, tracking: Tracking, cards, lineup: Li
     charts = comparison_charts(found, _curves(cards, found, workshop, begun))
     pictures = {f"{chart.name}.png": png(chart) for chart in charts}
     runs = results_runs(tracker, found.members)
-    page = comparison_page(cards, found, charts, rows, runs, tracking, tracker)
-    files = {TABLE: found.frame.to_csv(index=False).encode(), **pictures, PAGE: page.encode()}
     folder = reports / lineup.name
+    page = comparison_page(
+        found,
+        charts,
+        shared(cards, found.members),
+        _tickets(found, rows),
+        list(_links(found.members, reports, tracker, runs, tracking.dagster_run_url(context.run.run_id))),
+        f"as files in {folder}, and in the MLflow experiment {lineup.name}",
+        f"lth_pipeline {__version__} · recipe {recipe}",
+    )
+    files = {TABLE: found.frame.to_csv(index=False).encode(), **pictures, PAGE: page.encode()}
     results.write(folder, files)
     tags = {
         **results.run_tags(context, tracking, recipe),
@@ -171,6 +191,32 @@ def _asked(cards: Mapping[str, Experiment], partition: str) -> Lineup:
         raise Failure(f"{partition}: there is no experiment {error} any more", allow_retries=False) from error
     except ValueError as error:
         raise Failure(str(error), allow_retries=False) from error
+
+
+def _tickets(found, rows: Mapping[str, list]) -> list[tuple[str, str]]:
+    """(experiment and replicate, data version) of the sparsest ticket of each."""
+    sparsest = {
+        (name, row["replicate"]): row
+        for name in found.members
+        for row in sorted(rows[name], key=lambda row: row["round"])
+        if row["arm"] == "ticket"
+    }
+    return [
+        (f"{found.labels[name]}, replicate {replicate}, round {row['round']}", row["data_version"])
+        for (name, replicate), row in sparsest.items()
+    ]
+
+
+def _links(members: Iterable[str], reports: Path, tracker: Any, runs: Mapping[str, str], dagster_run: str):
+    """To what was found of each experiment by itself, and to the run that compared them."""
+    from lth_pipeline.reports.page import Link
+
+    for name in members:
+        if (reports / name / PAGE).is_file():
+            yield Link(f"{name}: its own report", f"../{name}/{PAGE}")
+        if name in runs:
+            yield Link(f"{name}: its results in MLflow", tracker.run_url(name, runs[name]))
+    yield Link("the Dagster run that compared them", dagster_run)
 
 
 def _curves(cards: Mapping[str, Experiment], found, workshop: Workshop, begun: Begun):

@@ -9,8 +9,8 @@ from dagster._core.definitions.unresolved_asset_job_definition import Unresolved
 
 from lth_pipeline.experiments import Experiment
 from lth_pipeline.experiments.sweeps import Sweep, sweeps
-from lth_pipeline.orchestration import report, results
-from lth_pipeline.orchestration import sweeps as comparisons
+from lth_pipeline.orchestration import comparisons, report, results
+from lth_pipeline.orchestration import sweeps as of_sweeps
 from lth_pipeline.orchestration.cluster import run_tags
 from lth_pipeline.orchestration.stages import all_stages, asset_name
 from lth_pipeline.recipes.analyses.catalog import ANALYSES
@@ -35,10 +35,10 @@ def jobs(cards: Mapping[str, Experiment], deepest: int) -> list[UnresolvedAssetJ
         _job(OF_EXPERIMENTS, _analyses("experiment"), "Every analysis of whole experiments, and the report."),
         _job(OF_REPLICATES, _analyses("replicate"), "Every analysis of a replicate: its landscape, robustness, …"),
     ]
-    of_sweeps = define_asset_job(
-        comparisons.JOB, AssetSelection.assets(comparisons.NAME), description="The experiments of a sweep side by side."
-    )
-    return [*per_card, through_all, *of_results, *([of_sweeps] if found else [])]
+    comparing = [_job(comparisons.JOB, [comparisons.NAME], "Experiments side by side, those that `lth compare` named.")]
+    if found:
+        comparing.append(_job(of_sweeps.JOB, [of_sweeps.NAME], "The experiments of a sweep side by side."))
+    return [*per_card, through_all, *of_results, *comparing]
 
 
 def _job(name: str, assets: Sequence[str], description: str) -> UnresolvedAssetJobDefinition:

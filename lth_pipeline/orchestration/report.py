@@ -38,11 +38,12 @@ GATHERED = (results.NAME, *(analysis.name for analysis in ANALYSES.values() if a
 
 @dataclass(frozen=True)
 class Collected:
-    """What there is of an analysis: `there`, of all its `parts`."""
+    """What there is of an analysis: `there`, of all its `parts`. replicates: those that they are of."""
 
     analysis: Analysis
     parts: list[Part]
     there: list[Part]
+    replicates: tuple[int, ...]
 
 
 def report_asset(cards: Mapping[str, Experiment], reports: Path) -> AssetsDefinition:
@@ -70,16 +71,17 @@ def report_asset(cards: Mapping[str, Experiment], reports: Path) -> AssetsDefini
 
 def collected(subject: Subject) -> list[Collected]:
     """What there is of each analysis."""
+    alone = [Subject(subject.workshop, [chain], subject.beyond) for chain in subject.chains]
     found = []
     for analysis in ANALYSES.values():
-        alone = [Subject(subject.workshop, [chain], subject.beyond) for chain in subject.chains]
-        parts = [
-            part
-            for each in (alone if analysis.scope == "replicate" else [subject])
-            for part in parts_of(analysis, each)
-        ]
-        there = [part for part in parts if subject.workshop.store.find(part.recipe.id)]
-        found.append(Collected(analysis, parts, there))
+        parts, there, replicates = [], [], []
+        for each in alone if analysis.scope == "replicate" else [subject]:
+            own = parts_of(analysis, each)
+            kept = [part for part in own if subject.workshop.store.find(part.recipe.id)]
+            parts += own
+            there += kept
+            replicates += [chain.replicate for chain in each.chains] if kept else []
+        found.append(Collected(analysis, parts, there, tuple(replicates)))
     return found
 
 
@@ -111,7 +113,7 @@ def _materialise(context, compute: Compute, tracking: Tracking, cards, reports: 
     if not any(each.parts for each in found):
         raise Failure(f"{name} has no trained round yet; run it: lth run {name}", allow_retries=False)
     made_of = _recipe(cards, name, subject, found, begun)
-    content = report_page(subject, found, tracking, tracker).encode()
+    content = report_page(subject, found, tracker).encode()
     folder = reports / name
     results.write(folder, {PAGE: content})
     run_id = log_results(

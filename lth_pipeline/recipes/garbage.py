@@ -85,31 +85,31 @@ def reachable(
     return kept, stay
 
 
-def analyses_of(records: Mapping[str, Record], stay: Collection[str]) -> set[str]:
+def analyses_of(records: Mapping[str, Record], kept: Collection[str], stay: Collection[str]) -> set[str]:
     """The records of analyses whose every network stays, by the code there is: they are small, and go with what they
-    are of."""
-    return {
-        recipe_id
-        for recipe_id, record in records.items()
-        if "analysis" in record.get("made_by", {})
-        and record["recipe"].get("code") == CODE.get(record["recipe"].get("kind"))
-        and all(
-            version in stay for name, version in record["recipe"]["inputs"].items() if name.split(".")[-1] != "data"
-        )
-    }
+    are of. One that looks at the data alone goes with the experiment that it was made for."""
+    alive = {made_for(records[recipe_id]) for recipe_id in kept}
+    found = set()
+    for recipe_id, record in records.items():
+        recipe = record["recipe"]
+        if "analysis" in record.get("made_by", {}) and recipe.get("code") == CODE.get(recipe.get("kind")):
+            of = [version for name, version in recipe["inputs"].items() if name.split(".")[-1] != "data"]
+            if all(version in stay for version in of) if of else made_for(record) in alive:
+                found.add(recipe_id)
+    return found
 
 
 def garbage(found: Inventory, current: Current, only: Collection[str] | None = None) -> Garbage:
     """What of `found` may go. only: what was made for these experiments; None: for any, or none."""
     needed, stay = reachable(found.records, current.recipes, current.versions)
-    needed |= analyses_of(found.records, stay)
+    needed |= analyses_of(found.records, needed, stay)
     spared = {
         recipe_id: why
         for recipe_id, record in found.records.items()
         if recipe_id not in needed and (why := current.shared or current.spared(record))
     }
     wide, stay = reachable(found.records, [*needed, *spared], current.versions)
-    wide |= analyses_of(found.records, stay)
+    wide |= analyses_of(found.records, wide, stay)
     others = [id for id, record in found.records.items() if only is not None and made_for(record) not in only]
     kept, stay = reachable(found.records, [*wide, *others], current.versions)
     going = {recipe_id: record for recipe_id, record in found.records.items() if recipe_id not in kept}

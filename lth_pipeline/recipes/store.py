@@ -267,7 +267,7 @@ def artifact_in(content: bytes, version: str) -> dict[str, torch.Tensor]:
     from lth_pipeline.lottery.digest import digest
 
     try:
-        tensors = load(content)
+        tensors = dict(sorted(load(content).items()))  # safetensors gives them in no order, and sums over them round
     except SafetensorError as error:
         raise ValueError(str(error)) from error
     if digest(tensors) != version:

@@ -9,14 +9,16 @@ import pandas as pd
 
 from lth_pipeline.experiments.arms import ARMS
 from lth_pipeline.reports.charts.chart import Axis, Chart, Line, Lines, Rule
+from lth_pipeline.reports.charts.palette import PALETTE
 from lth_pipeline.reports.comparison import Comparison
 from lth_pipeline.reports.comparison_curves import learning_curves
 from lth_pipeline.reports.comparison_fields import fields
-from lth_pipeline.reports.comparison_look import GAP, MEASURES, STYLES, Drawn, look
-from lth_pipeline.reports.over_replicates import DENSITY, Spread, by_density, line
+from lth_pipeline.reports.comparison_look import ACCURACY, GAP, MEASURES, STYLES, Drawn, look
+from lth_pipeline.reports.over_replicates import DENSITY, Spread, by_density, line, training_limits
 from lth_pipeline.reports.table import averaged
 
-MOST_LINES = 10  # experiments that have a colour each; more are cells, not lines
+MOST_LINES = len(PALETTE)  # experiments that have a colour each; more are cells, not lines
+MOST_BANDS = 2  # experiments whose controls have bands too
 PAPERS = (
     "Frankle & Carbin 2019 compare so: iterative against one-shot pruning (Figure 4: iterative pruning finds smaller "
     "tickets), and tickets against the same masks on fresh weights (Figures 3 and 4)."
@@ -49,11 +51,13 @@ def _by_density(drawn: Drawn, name: str, what: str, measures: Sequence[str]) -> 
             title, axis, scale = MEASURES[measure]
             lines = [each for member in members for each in _member_lines(drawn, member, measure, scale)]
             title = f"{title} (experiments {_numbers(drawn, members)})" if several else title
-            panels.append(Lines(DENSITY, _cut(axis, lines), lines, title=title))
+            panels.append(Lines(DENSITY, _fitting(axis, measure, lines), lines, title=title))
             said += _sparsest(drawn, members, measure, scale) if measure == measures[0] else []
     about = [f"One colour for each experiment; {drawn.key}. Band: from the least to the greatest replicate."]
+    about += [PAPERS] if name == "accuracy_by_density" else []
     alt = f"{MEASURES[measures[0]][0]} of the tickets at their fewest weights: {'; '.join(said) or 'none yet'}."
-    return Chart(name, f"{what}: {drawn.title}", alt, panels, [*about, PAPERS], notes=drawn.notes)
+    comparable = several and len({MEASURES[measure][1] for measure in measures}) == 1
+    return Chart(name, f"{what}: {drawn.title}", alt, panels, about, notes=drawn.notes, same_y=comparable)
 
 
 def _numbers(drawn: Drawn, members: Sequence[str]) -> str:
@@ -64,7 +68,11 @@ def _numbers(drawn: Drawn, members: Sequence[str]) -> str:
 def _sparsest(drawn: Drawn, members: Sequence[str], measure: str, scale: float) -> list[str]:
     found = {member: by_density(drawn.frame(member), "ticket", measure, scale) for member in members}
     labels = drawn.compared.labels
-    return [f"{labels[member]} {each.mean[-1]:,.1f} at {each.x[-1]:.1f} %" for member, each in found.items() if each]
+    return [
+        f"{labels[member]} {each.mean[-1]:{'.1f' if scale == 100 else ',.0f'}} at {each.x[-1]:.1f} %"
+        for member, each in found.items()
+        if each
+    ]
 
 
 def _member_lines(drawn: Drawn, member: str, measure: str, scale: float) -> Iterator[Line]:
@@ -81,25 +89,25 @@ def _member_lines(drawn: Drawn, member: str, measure: str, scale: float) -> Iter
     for (arm, spread), style in zip(spreads.items(), STYLES, strict=False):
         if spread is None:
             continue
-        if not drawn.named(arm):
+        if arm != "ticket" and len(drawn.compared.members) > MOST_BANDS:
             spread = spread._replace(low=None, high=None)  # so many bands hide the lines
         yield line(drawn.name(member, arm), spread, colour=drawn.colours[member], style=style, legend=drawn.named(arm))
 
 
-def _cut(axis: Axis, lines: Sequence[Line]) -> Axis:
-    """Where controls fall so far that tickets would be pressed together, the axis ends below the tickets."""
-    if "accuracy" not in axis.label:
-        return axis
-    tickets = [y for each in lines if each.style == "solid" for y in each.y if y is not None]
-    every = [y for each in lines for y in each.y if y is not None]
-    if not tickets:
+def _fitting(axis: Axis, measure: str, lines: Sequence[Line]) -> Axis:
+    """Where controls fall so far that tickets would be pressed together, the axis ends below them and says so."""
+    if measure == "train_accuracy_at_end":
+        return replace(axis, limits=training_limits(lines))
+    tickets = [
+        value for each in lines if each.style == "solid" for value in (*each.y, *(each.low or ()), *(each.high or ()))
+    ]
+    if axis is not ACCURACY or not tickets:
         return axis
     span = max(max(tickets) - min(tickets), 0.5)
-    lowest = min(tickets) - 1.2 * span
-    if min(every) >= lowest:
+    lowest = min(tickets) - 1.5 * span
+    if min(value for each in lines for value in each.y) >= lowest:
         return axis
-    cut = f"{axis.label} (controls go on below)"
-    return replace(axis, label=cut, limits=(lowest, max(max(every) + 0.1 * span, max(tickets) + 0.1 * span)))
+    return replace(axis, label=f"{axis.label} (controls go on below)", limits=(lowest, max(tickets) + 0.1 * span))
 
 
 def _gap(drawn: Drawn) -> Chart | None:

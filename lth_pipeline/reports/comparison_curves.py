@@ -57,8 +57,8 @@ def learning_curves(drawn: Drawn, curves: pd.DataFrame) -> Chart:
         f"A panel for each density; at the fewest weights that all have reached: {last}.",
         panels,
         [
-            f"At the densities nearest to each other; {drawn.key.rpartition(', thin')[0]}. Band: from the least to the "
-            "greatest replicate. The climb from chance lies below the frame."
+            f"At the densities nearest to each other; {drawn.key.rpartition(', thin')[0]}. Band of "
+            "the tickets: from the least to the greatest replicate. The climb from chance lies below the frame."
         ],
         notes=drawn.notes,
         same_y=True,
@@ -71,7 +71,7 @@ def _curve_lines(drawn: Drawn, member: str, curves: pd.DataFrame) -> Iterator[Li
         spread = over_iterations(curves[curves["arm"].isin(alike)], "test_accuracy", 100.0)
         if spread is None:
             continue
-        if not drawn.named(arm):
+        if arm != "ticket":  # curves cross each other as it is
             spread = spread._replace(low=None, high=None)
         look = {"colour": drawn.colours[member], "style": style, "marks": False, "legend": drawn.named(arm)}
         yield line(drawn.name(member, arm), spread, **look)

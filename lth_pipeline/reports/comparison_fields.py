@@ -8,7 +8,7 @@ import pandas as pd
 
 from lth_pipeline.experiments.arms import ARMS
 from lth_pipeline.reports.charts.chart import Axis, Chart, Heat
-from lth_pipeline.reports.comparison_look import GAP, MEASURES, Drawn
+from lth_pipeline.reports.comparison_look import GAP, MEASURES, Drawn, evenly
 from lth_pipeline.reports.table import by_round, differences
 
 MOST_ROWS = 40  # experiments in one field
@@ -54,7 +54,7 @@ def _field(
             [values[member] for member in rows], Axis("weights remaining"), Axis(""), scale_label, heads,
             [labels[member] for member in rows], limits=limits, centre=centre, numbers="{:.1f}", rows_down=True,
         )
-        for rows in (members[start : start + MOST_ROWS] for start in range(0, len(members), MOST_ROWS))
+        for rows in evenly(members, MOST_ROWS)
     ]  # fmt: skip
     last = {
         member: next((value for value in reversed(row) if value is not None), None) for member, row in values.items()

@@ -12,7 +12,7 @@ from lth_pipeline.reports.charts.chart import Axis
 from lth_pipeline.reports.comparison import Comparison
 from lth_pipeline.reports.table import ended, notes
 
-MOST_IN_A_PANEL = 6  # experiments; more are spread over panels of the same scale
+MOST_IN_A_PANEL = 6  # experiments; more are spread over several
 FEW = 3  # experiments whose every line may stand in the legend
 STYLES = ("solid", "dashed", "dotted")  # of the ticket, its control, another
 ACCURACY = Axis("test accuracy, %")
@@ -42,11 +42,7 @@ class Drawn:
 
     @property
     def panels(self) -> list[list[str]]:
-        """The members, in panels of at most MOST_IN_A_PANEL, as even as they come."""
-        members = list(self.colours)
-        count = -(-len(members) // MOST_IN_A_PANEL)
-        size = -(-len(members) // count)
-        return [members[start : start + size] for start in range(0, len(members), size)]
+        return evenly(list(self.colours), MOST_IN_A_PANEL)
 
     @property
     def notes(self) -> list[str]:
@@ -72,6 +68,13 @@ class Drawn:
     def named(self, arm: str) -> bool:
         """Whether such lines stand in the legend: of many experiments only the tickets'."""
         return arm == "ticket" or len(self.compared.members) <= FEW
+
+
+def evenly(members: list[str], most: int) -> list[list[str]]:
+    """`members` in groups of at most `most`, as even as they come."""
+    count = -(-len(members) // most)
+    size = -(-len(members) // count)
+    return [members[start : start + size] for start in range(0, len(members), size)]
 
 
 def look(compared: Comparison) -> Drawn:

@@ -1,103 +1,80 @@
-"""What the results of a sweep come as: the table, the figure and one HTML page that needs nothing else."""
+"""The page of a comparison: what came out for each experiment, the figures, and how it was made."""
 
 from __future__ import annotations
 
-import html
-from collections.abc import Iterable
-
-import pandas as pd
+from collections.abc import Sequence
 
 from lth_pipeline.experiments.arms import ARMS
-from lth_pipeline.reports.comparison import Comparison, gaps, summary
-from lth_pipeline.reports.comparison_figure import comparison_figure
-from lth_pipeline.reports.drawing import png, svg
-from lth_pipeline.reports.report import STYLE
+from lth_pipeline.reports import comparison_text as text
+from lth_pipeline.reports.analyses.section import Section, Shown
+from lth_pipeline.reports.charts.chart import Chart
+from lth_pipeline.reports.comparison import Comparison
+from lth_pipeline.reports.comparison_look import shown_arms
+from lth_pipeline.reports.page import Chapter, Entry, KeyValues, Link, Page, page
 
-TABLE, FIGURE, PAGE = "comparison.csv", "accuracy_by_density.png", "report.html"
-
-
-def comparison_files(compared: Comparison) -> dict[str, bytes]:
-    """{file name: content}."""
-    title = f"{compared.sweep.name}: {compared.subtitle}" if compared.subtitle else compared.sweep.name
-    return {
-        TABLE: compared.frame.to_csv(index=False).encode(),
-        FIGURE: png(comparison_figure(compared, title)),
-        PAGE: comparison_page(compared).encode(),
-    }
+TITLES = {
+    "accuracy_by_density": "Accuracy by density",
+    "early_stop_by_density": "Early stop by density",
+    "gap_by_density": "Ticket against control",
+    "learning_curves": "Learning curves",
+}
 
 
-def comparison_page(compared: Comparison) -> str:
-    sweep, escape = compared.sweep, html.escape
-    subtitle = f"{len(sweep.members)} experiments · {compared.subtitle}"
-    sections = [
-        f"<h1>{escape(sweep.name)}</h1><p class=lead>{escape(sweep.about)}<br>{escape(subtitle)}</p>",
-        *(f"<p class=note>{escape(note[0].upper() + note[1:])}.</p>" for note in compared.notes),
-        f"<figure>{svg(comparison_figure(compared, ''))}<figcaption>Test accuracy at the early-stop iteration."
-        "</figcaption></figure>",
-        f"<h2>Experiments</h2><div class=wide>{_experiments(compared)}</div>",
-        _gaps(compared),
-        f"<h2>By round</h2><div class=wide>{_by_round(compared)}</div>",
+def comparison_page(
+    compared: Comparison,
+    charts: Sequence[Chart],
+    shared: Sequence[tuple[str, str]],
+    made_of: Sequence[tuple[str, str]],
+    links: Sequence[Link],
+    where: str,
+    footer: str,
+) -> str:
+    """shared: (setting, value) of what is the same for all. made_of: (what, its SHA-256). links: to what lies
+    elsewhere. where: where its files lie. footer: the page's last line."""
+    lineup = compared.lineup
+    subtitle = " · ".join(filter(None, (f"{len(compared.members)} experiments", compared.subtitle)))
+    notes = [f"{note[0].upper()}{note[1:]}." for note in compared.notes]
+    chapters = [
+        Chapter("Verdict", [_verdict(compared)]),
+        Chapter("Figures", [_figure(chart) for chart in charts], _left_out(compared)),
+        Chapter("How it was made", [_experiments(compared, shared, links), _rounds(compared), _contents(made_of)]),
     ]
-    head = f"<meta charset=utf-8><meta name=viewport content='width=device-width'><style>{STYLE}</style>"
-    title = f"<title>{escape(sweep.name)} · lottery tickets</title>"
-    return f"<!doctype html><html lang=en>{head}{title}{''.join(sections)}</html>\n"
+    return page(Page(lineup.name, lineup.about, chapters, subtitle, notes, where, footer))
 
 
-def markdown_summary(compared: Comparison) -> str:
-    """The summary as Markdown, with what must be said beside it."""
-    lines = [
-        "| experiment | round | density | arm | n | test accuracy at early stop |",
-        "|---|---:|---:|---|---:|---:|",
-        *(f"| {' | '.join(map(str, cells))} |" for cells in _summary_cells(compared)),
-    ]
-    return "\n".join([*lines, *(f"\n*{note}*" for note in compared.notes)])
-
-
-def _experiments(compared: Comparison) -> str:
-    """What is varied, and what else is not the same for all."""
-    rows = [
-        [member, *compared.at[member].values(), *(compared.facts[member][name] for name in compared.differing)]
-        for member in compared.members
-    ]
-    return _table(["experiment", *compared.sweep.varied, *compared.differing], rows)
-
-
-def _gaps(compared: Comparison) -> str:
-    rows = [
-        [
-            compared.labels[line.experiment],
-            ARMS[line.control].title,
-            f"{100 * line.density:.2f} %",
-            int(line.n),
-            percent(line.mean, line.sd, sign="+"),
-        ]
-        for line in gaps(compared).itertuples()
-    ]
-    if not rows:
-        return ""
-    head = ["experiment", "control", "weights left", "n", "ticket minus control, percentage points"]
-    about = "<p>In the sparsest round that has both: mean of paired differences ± their standard deviation.</p>"
-    return f"<h2>Tickets against their controls</h2>{about}<div class=wide>{_table(head, rows)}</div>"
-
-
-def _by_round(compared: Comparison) -> str:
-    return _table(
-        ["experiment", "round", "weights left", "arm", "n", "test accuracy at early stop, %"], _summary_cells(compared)
+def _verdict(compared: Comparison) -> Entry:
+    tables = [shown for shown in (text.sparsest(compared), text.controls(compared)) if shown.rows]
+    section = Section(text.headline(compared), text=text.sentences(compared), shown=tables)
+    return Entry(
+        "verdict", "Each in its sparsest round", "How sparse does each go, and what is its ticket worth there?", section
     )
 
 
-def _summary_cells(compared: Comparison) -> Iterable[list]:
-    for line in summary(compared).itertuples():
-        density, accuracy = f"{100 * line.density:.2f} %", percent(line.mean, line.sd)
-        yield [compared.labels[line.experiment], line.round, density, ARMS[line.arm].title, line.n, accuracy]
+def _figure(chart: Chart) -> Entry:
+    return Entry(chart.name, TITLES[chart.name], section=Section("", [chart]))
 
 
-def _table(head: list[str], rows: Iterable[list]) -> str:
-    lines = ("".join(f"<td>{html.escape(str(cell))}</td>" for cell in row) for row in rows)
-    body = "".join(f"<tr>{line}</tr>" for line in lines)
-    return f"<table><tr>{''.join(f'<th>{html.escape(name)}</th>' for name in head)}</tr>{body}</table>"
+def _left_out(compared: Comparison) -> str:
+    """Which arms the figures do not show."""
+    rest = [ARMS[arm].title for arm in compared.arms() if arm not in ("dense", *shown_arms(compared))]
+    return f"Not drawn here, but in the tables and in each experiment's own report: {', '.join(rest)}." if rest else ""
 
 
-def percent(mean: float, sd: float, sign: str = "") -> str:
-    """ "97.31 ± 0.20"; without the spread where there is none."""
-    return f"{100 * mean:{sign}z.2f}" + ("" if pd.isna(sd) else f" ± {100 * sd:.2f}")
+def _experiments(compared: Comparison, shared: Sequence[tuple[str, str]], links: Sequence[Link]) -> Entry:
+    facts = [(compared.labels[name], *said.values()) for name, said in compared.facts.items()]
+    shown = Shown("What each was run with.", ("experiment", *next(iter(compared.facts.values()))), facts)
+    tables = [shown for shown in (text.apart(compared), shown) if shown.rows]
+    same = [KeyValues("What the cards of all have in common.", shared, True)]
+    return Entry("settings", "Experiments", section=Section("", shown=tables), tables=same, links=links)
+
+
+def _rounds(compared: Comparison) -> Entry:
+    table = compared.frame.to_csv(index=False)
+    return Entry(
+        "rounds", "By round", section=Section("", shown=[text.rounds(compared)]), csv={"comparison.csv": table}
+    )
+
+
+def _contents(made_of: Sequence[tuple[str, str]]) -> Entry:
+    tables = [KeyValues("The sparsest ticket of each replicate, by the SHA-256 of its content.", made_of)]
+    return Entry("versions", "Versions", "What exactly is compared here?", tables=tables)

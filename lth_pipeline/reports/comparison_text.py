@@ -12,7 +12,29 @@ from lth_pipeline.reports.comparison import Comparison, gaps, summary
 from lth_pipeline.reports.comparison_look import shown_arms
 from lth_pipeline.reports.table import by_round, differences
 
+MOST_NAMED = 6  # experiments in the headline
 FEW = 4  # experiments that stand side by side in a table of settings; more are its rows
+
+
+def headline(compared: Comparison) -> str:
+    """The tickets at the sparsest density that all have reached; nothing is tested here."""
+    means = {member: by_round(compared.of(member)) for member in compared.members}
+    tickets = {member: lines[lines["arm"] == "ticket"] for member, lines in means.items()}
+    if any(lines.empty for lines in tickets.values()):
+        without = ", ".join(compared.labels[member] for member, lines in tickets.items() if lines.empty)
+        return f"Not every experiment has a ticket yet: none of {without}."
+    reached = max(lines["density"].min() for lines in tickets.values())
+    nearest = {member: lines.loc[(lines["density"] - reached).abs().idxmin()] for member, lines in tickets.items()}
+    order = sorted(nearest, key=lambda member: -nearest[member]["test_accuracy_at_end"])
+    shown = order if len(order) <= MOST_NAMED else [order[0], order[-1]]
+    said = [
+        f"{compared.labels[member]} {_own(nearest[member])} % (n = {int(nearest[member]['n'])})" for member in shown
+    ]
+    which = "" if shown is order else f", the highest and the lowest of {len(order)}"
+    return (
+        f"At {100 * reached:.1f} % of the weights, the fewest that all have reached, the tickets end with a test "
+        f"accuracy of {', '.join(said)}{which}: mean ± standard deviation over replicates, highest first."
+    )
 
 
 def sentences(compared: Comparison) -> list[str]:
@@ -28,7 +50,7 @@ def sentence(compared: Comparison, member: str) -> str:
         accuracy = f" Its test accuracy at the end is {_own(dense.iloc[0])} %." if len(dense) else ""
         return f"{label}: no ticket is trained to its end yet.{accuracy}"
     last = tickets.iloc[-1]
-    said = f"{label}: at {100 * last['density']:.1f} % of the weights the ticket ends with a test accuracy of {_own(last)} %"
+    said = f"{label}: at {100 * last['density']:.1f} % of the weights the ticket ends with {_own(last)} % test accuracy"
     if len(dense):
         said += (
             f", {100 * (last['test_accuracy_at_end'] - dense.iloc[0]['test_accuracy_at_end']):+z.2f} points from dense"
@@ -79,19 +101,22 @@ def sparsest(compared: Comparison) -> Shown:
 
 
 def apart(compared: Comparison) -> Shown:
-    """What tells the experiments apart: their settings, and what else is not the same for all."""
+    """The settings that tell apart the experiments that are there; of a sweep also the facts that are not the same for
+    all, which elsewhere are settings too."""
+    swept = compared.lineup.kind == "sweep"
+    facts = compared.differing if swept else []
     at = {
-        member: {**compared.lineup.at[member], **{name: compared.facts[member][name] for name in compared.differing}}
+        member: {**compared.lineup.at[member], **{name: compared.facts[member][name] for name in facts}}
         for member in compared.members
     }
-    what = list(next(iter(at.values())))
-    labels = [compared.labels[member] if compared.lineup.kind == "comparison" else member for member in at]
+    # in what only those differ that have not been run
+    what = [name for name in next(iter(at.values())) if swept or len({own[name] for own in at.values()}) > 1]
+    labels = at if swept else [compared.labels[member] for member in at]
     caption = "What tells them apart." if what else "Their cards have the same settings."
     if len(at) <= FEW:
         return Shown(caption, ("setting", *labels), [(name, *(own[name] for own in at.values())) for name in what])
-    return Shown(
-        caption, ("experiment", *what), [(label, *own.values()) for label, own in zip(labels, at.values(), strict=True)]
-    )
+    cells = [(label, *(own[name] for name in what)) for label, own in zip(labels, at.values(), strict=True)]
+    return Shown(caption, ("experiment", *what), cells)
 
 
 def rounds(compared: Comparison) -> Shown:
@@ -114,8 +139,8 @@ def controls(compared: Comparison) -> Shown:
         for line in gaps(compared).itertuples()
     ]
     caption = (
-        "Tickets against each control, test accuracy at early stop, in the sparsest round that has both: mean of paired "
-        "differences ± their standard deviation."
+        "Tickets against each control, test accuracy at early stop, in the sparsest round that has both: mean of "
+        "paired differences ± their standard deviation."
     )
     return Shown(caption, columns, cells)
 

@@ -73,6 +73,12 @@ def roomy(tops: Iterable[float], ends: Iterable[float], least: float = 2.0) -> t
     return max(0.0, best - room), min(100.5, best + 0.1 * room)
 
 
+def training_limits(lines: Iterable[Line]) -> tuple[float, float] | None:
+    """Limits for training accuracies in %: where all are at 100 there is nothing to look closely at."""
+    lows = [low for each in lines for low in (each.low or each.y) if low is not None]
+    return (min(98.0, min(lows) - 0.5), 100.2) if lows else None
+
+
 def _spread(x: pd.Series, values: pd.Series, at: pd.Series) -> Spread:
     grouped = values.groupby(at)
     columns = x, grouped.mean(), grouped.min(), grouped.max()

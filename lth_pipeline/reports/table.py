@@ -126,3 +126,9 @@ def differences(frame: pd.DataFrame, control: str, measure: str = "test_accuracy
         .reset_index()
         .sort_values("round", ignore_index=True)
     )
+
+
+def with_spread(mean: float, sd: float, scale: float, digits: int) -> str:
+    """ "97.31 ± 0.20"; without the spread where there is none."""
+    spread = "" if pd.isna(sd) else f" ± {scale * sd:,.{digits}f}"
+    return f"{scale * mean:,.{digits}f}{spread}"

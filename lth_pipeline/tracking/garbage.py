@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from lth_pipeline.experiments.lineups import AND
 from lth_pipeline.processes import is_dead
 from lth_pipeline.tracking.abandoned import PROCESS, close
 from lth_pipeline.tracking.runs import pages
@@ -98,7 +99,7 @@ def removable(
             return TAG in run.tags and local and not bystanders
         if run.open and _is_written(run, is_alive):
             return False
-        if local and cards is not None and run.experiment not in cards:
+        if local and cards is not None and not set(run.experiment.split(AND)) <= set(cards):  # a comparison has several
             return True
         return run.tags.get("lth.status") in (*DONE_WITH, "running")
 
@@ -175,7 +176,7 @@ def _read(tracker: Tracker) -> Iterator[Found]:
         folder = _folder(tracker, run.info.run_id, run.info.artifact_uri)
         files = [path for path in folder.rglob("*") if path.is_file()] if folder and "lth.kind" in tags else []
         said = [*tags.values(), *run.data.params.values()]
-        if tags.get("lth.kind") in ("results", "sweep"):  # whose tables name a run in every row
+        if tags.get("lth.kind") in ("results", "sweep", "comparison"):  # whose tables name a run in every row
             said += [path.read_text(errors="replace") for path in files if path.suffix == ".csv"]
         refers = frozenset(name for text in said for name in RUN_ID.findall(text)) - {run.info.run_id}
         deleted, running = run.info.lifecycle_stage == "deleted", run.info.status == "RUNNING"

@@ -1,15 +1,17 @@
-"""A sweep with made-up results, for tables, figures and a look at them."""
+"""Comparisons of made-up results, for tables, figures and a look at them."""
 
 import math
+from functools import cache
 
 import pandas as pd
 
 from lth_pipeline.experiments import Experiment
+from lth_pipeline.experiments.lineups import lineup_of, lineup_of_sweep
 from lth_pipeline.experiments.settings.sweep import SweepPoint
 from lth_pipeline.experiments.sweeps import sweeps
 from lth_pipeline.recipes import load_cards
 from lth_pipeline.reports.comparison import Comparison, compare
-from lth_pipeline.reports.table import COLUMNS
+from lth_pipeline.reports.table import COLUMNS, ended
 
 
 def made_up(
@@ -22,11 +24,32 @@ def made_up(
     """rates × rewinds experiments; those of one rate have the same dense networks."""
     cards = sweep_cards(rates, rewinds)
     frames = {name: frame(name, place, len(rewinds), replicates, rounds, arms) for place, name in enumerate(cards)}
-    return compare(sweeps(cards)["mine"], cards, frames, dict.fromkeys(cards, "handwritten digits"))
+    lineup = lineup_of_sweep(cards, sweeps(cards)["mine"])
+    return compare(lineup, cards, frames, dict.fromkeys(cards, "handwritten digits"))
+
+
+def beside(*names: str, replicates=3, rounds=8, arms=("ticket", "reinit")) -> Comparison:
+    """Built-in experiments side by side, as `lth compare` has them. Their dense networks differ."""
+    cards = builtin()
+    frames = {name: frame(name, place, 1, replicates, rounds, arms) for place, name in enumerate(names)}
+    return compare(lineup_of(cards, names), cards, frames, dict.fromkeys(names, "handwritten digits"))
+
+
+def curves(compared: Comparison) -> pd.DataFrame:
+    """Learning curves of every round, which come to the accuracy at the end."""
+    parts = []
+    for row in ended(compared.frame).to_dict("records"):
+        about = {name: row[name] for name in ("experiment", "replicate", "round", "arm", "draw", "density")}
+        end = row["test_accuracy_at_end"]
+        parts += [about | {"iteration": 100 * k, "test_accuracy": end * (1 - math.exp(-k))} for k in range(11)]
+    return pd.DataFrame(parts)
+
+
+builtin = cache(lambda: load_cards([]))
 
 
 def sweep_cards(rates, rewinds) -> dict[str, Experiment]:
-    digits = load_cards([])["digits"]
+    digits = builtin()["digits"]
     cards = {}
     for rate in rates:
         for rewind in rewinds:
@@ -46,7 +69,11 @@ def frame(name: str, place: int, sharing: int, replicates: int, rounds: int, arm
                 accuracy = 0.975 - 0.004 * (place // sharing) + 0.0015 * math.sin(5 * replicate + place // sharing)
                 if round:
                     fall = (0.0004 if arm == "ticket" else 0.0015) * (1 + 0.6 * (place % sharing))
-                    accuracy += 0.004 - fall * round**2 / 2 + 0.002 * math.sin(7 * replicate + round + 3 * place)
+                    accuracy += (
+                        0.004
+                        - fall * round**2 / 2
+                        + 0.002 * math.sin(7 * replicate + round + 3 * place + (arm == "reinit"))
+                    )
                 rows.append(
                     {
                         "experiment": name,

@@ -76,6 +76,9 @@ def made(tmp_path_factory, furnished) -> Made:
     store.run("the user's", None, note=store.run("noted", "superseded"))
     row = store.run("in a table", "superseded")
     store.run("table", "current", files={"results.csv": f"round,mlflow_run_id\n0,{row}\n"}, kind="results")
+    row = store.run("compared row", "superseded")
+    compared = {"comparison.csv": f"round,mlflow_run_id\n0,{row}\n"}
+    store.run("compared", "current", experiment="small+other", files=compared, kind="comparison")
     store.run("wanted back", "superseded")
     client = store.tracker.client
     client.delete_run(store.ids["wanted back"])  # by a person
@@ -93,13 +96,14 @@ def test_what_a_run_that_stays_names_stays_with_it(made):
     assert removed(made, alive=["alive"], only={"small"}) == OLD - {"elsewhere"}  # which `other` names
     runs = removable(made.tracker, lambda run: True, ours=lambda run: run != "elsewhere")
     assert made.names(runs.remove) == {"old", "failed", "of one that died", "other"}
-    assert made.names(runs.elsewhere) == {"elsewhere"} and runs.experiments() == {"small", "other"}
+    assert made.names(runs.elsewhere) == {"elsewhere"} and runs.experiments() == {"small", "other", "small+other"}
     assert runs.logged() == ({"a" * 40}, {"b" * 64})
     assert all("lth.kind" in run.tags for run in (*runs.kept, *runs.remove))
 
 
 def test_runs_of_experiments_without_a_card_go_only_where_that_was_asked_for(made):
-    assert removed(made, alive=["alive"], cards={"other"}) >= {"new", "table", "old", "reused"}
+    assert removed(made, alive=["alive"], cards={"other"}) >= {"new", "table", "old", "reused", "compared"}
+    assert not removed(made, alive=["alive"], cards={"other", "small"}) & {"new", "compared", "compared row"}
     spared = {"registered", "the user's", "noted", "wanted back", "of this process"}
     assert not removed(made, cards={"other"}) & spared
 

@@ -101,7 +101,7 @@ def instability(errors: Sequence[float]) -> float:
 def apart(model: Model, start: Tensors, one: Tensors, other: Tensors) -> tuple[float, float | None]:
     """(L2 distance of the copies, cosine of the angle between their ways from `start`) over all that is learned; the
     cosine is None where one has not moved."""
-    names = [name for name in start if name not in model.buffers]
+    names = sorted(set(start) - model.buffers)  # in one order, whatever that of a file: sums are rounded
     begun, first, second = (
         torch.cat([end[name].double().cpu().flatten() for name in names]) for end in (start, one, other)
     )

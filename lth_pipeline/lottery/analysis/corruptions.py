@@ -12,11 +12,14 @@ import contextlib
 import io
 from collections.abc import Iterator
 from importlib import import_module
+from importlib.util import find_spec
 from types import ModuleType
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-import torch
+
+if TYPE_CHECKING:
+    import torch
 
 INSTALL = (
     "pip install 'lth_pipeline[robustness]', and where libGL.so.1 is missing (a Debian machine without a screen) "
@@ -59,13 +62,16 @@ SEEDED = ("impulse_noise", "glass_blur")  # draw from generators of their own, b
 LEAST_SIDE = 8  # pixels: what is smaller is no picture
 
 
-def trouble() -> str:
-    """Why images cannot be corrupted on this machine, and what to install; "" where they can."""
+def possible() -> bool:
+    """Whether images can be corrupted on this machine. Found out without the package, which takes a second to load:
+    that it is there, and that OpenCV loads, which asks for libraries that pip does not install."""
+    if find_spec("imagecorruptions") is None:
+        return False
     try:
-        _library()
-    except CorruptionsError as error:
-        return str(error)
-    return ""
+        import_module("cv2")
+    except ImportError:
+        return False
+    return True
 
 
 def corrupted(images: torch.Tensor, family: str, severity: int, seed: int) -> torch.Tensor:
@@ -74,6 +80,8 @@ def corrupted(images: torch.Tensor, family: str, severity: int, seed: int) -> to
     family: a key of FAMILIES. severity: 1 to 5. seed: of all that is drawn; same seed, same images. Raises
     CorruptionsError without the package imagecorruptions.
     """
+    import torch
+
     corrupt = getattr(_library(), family)
     found = torch.empty_like(images)
     with numpy_drawing(seed), contextlib.redirect_stdout(io.StringIO()):  # it prints what it has caught

@@ -20,7 +20,7 @@ def places(model: Model, image_shape: tuple[int, ...]) -> dict[str, int]:
     """{weight name: how often each of its weights is used for one image}: 1 of a fully connected layer, height ×
     width of what comes out of a convolution (its padding counted as if it were image).
 
-    The network is run once on one image: milliseconds for those of 32×32 pixels, half a second for ResNet-50.
+    The network is run once on one image: milliseconds for those of 32×32 pixels, a tenth of a second for ResNet-50.
     """
     import torch
     from torch.overrides import TorchFunctionMode
@@ -48,7 +48,7 @@ def forward(used: Mapping[str, int], counts: Mapping[str, int]) -> int:
     return sum(2 * used[name] * count for name, count in counts.items())
 
 
-def training(of_image: int, batch_size: int, iterations: int) -> int:
+def training(of_image: float, batch_size: int, iterations: int) -> float:
     """Operations of a training whose forward pass of one image takes `of_image`: PASSES × images."""
     return PASSES * of_image * batch_size * iterations
 

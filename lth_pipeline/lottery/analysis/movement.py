@@ -11,7 +11,7 @@ from lth_pipeline.lottery.analysis.histogram import Bins, histogram
 from lth_pipeline.lottery.models.model import Tensors
 
 ALL = "all"  # what stands for the whole network where layers are named
-GROWTH = Bins(-3.0, 9.0, 120)  # of |end| - |start|, in standard deviations of the layer's initial weights
+GROWTH = Bins(-4.0, 26.0, 300)  # of |end| - |start|, in standard deviations of the layer's initial weights
 Rows = list[dict[str, Any]]
 
 
@@ -91,7 +91,7 @@ def correlation(one: torch.Tensor, other: torch.Tensor) -> float | None:
     """Pearson's, of two float64 (N,); None where one of them does not vary."""
     one, other = one - one.mean(), other - other.mean()
     length = one.norm() * other.norm()
-    return float(one @ other / length) if length > 0 else None
+    return float((one * other).sum() / length) if length > 0 else None  # BLAS's dot hangs on where memory begins
 
 
 def _joined(pieces: list[torch.Tensor]) -> torch.Tensor:

@@ -8,7 +8,7 @@ import torch
 
 MOST = 40  # points of a path
 ROOM = 3 * 2**26  # elements of all points (0.75 GiB of float32)
-COLUMNS = 2**20  # that are made float64 at once
+COLUMNS = 2**18  # that are made float64 at once
 
 
 class Plane(NamedTuple):

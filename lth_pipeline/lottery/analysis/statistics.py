@@ -12,7 +12,8 @@ from math import sqrt
 import numpy as np
 
 LEAST = 3  # pairs: with fewer nothing is tested
-LEVEL = 0.95  # of intervals and bounds; tests are made at 1 - LEVEL
+LEVEL = 0.95  # of intervals and bounds
+CHANCE = 0.05  # below which a corrected p is taken for more than chance
 SAME = 1e-9  # differences that lie no further apart are the same but for rounding
 
 
@@ -118,7 +119,7 @@ def verdict(mean: float, p: float | None) -> str:
     """What a corrected p says: "better", "worse", "not told apart", "too few replicates"."""
     if p is None:
         return "too few replicates"
-    if p >= 1 - LEVEL:
+    if p >= CHANCE:
         return "not told apart"
     return "better" if mean > 0 else "worse"
 

@@ -19,13 +19,13 @@ from lth_pipeline.lottery.analysis.topology import INPUT, Readers, sources
 from lth_pipeline.lottery.models.model import Layer, Model, Tensors
 
 ALL = "all"  # what stands for the whole network where layers are named
-BINS = 20  # of a histogram of degrees, at most
+BINS = 20  # of a histogram of degrees, at most (and one more, as bins begin at multiples of their width)
 Rows = list[dict[str, Any]]
 
 
 def layer_rows(model: Model, mask: Tensors, who: Readers) -> Rows:
-    """A row per layer, and one for all: layer, kind, size, left, density, and effective, the survivors that lie on a
-    path of survivors from the image to a class (Vysogorets & Kempe 2023: effective sparsity)."""
+    """A row per layer, and one for all: layer, kind, size, left, effective (the survivors that lie on a path of
+    survivors from the image to a class; Vysogorets & Kempe 2023: effective sparsity), layer_density (left to size)."""
     on_path = on_a_path(model, mask, who)
     rows = [
         {
@@ -38,7 +38,7 @@ def layer_rows(model: Model, mask: Tensors, who: Readers) -> Rows:
         for layer in model.layers
     ]
     rows.append({"layer": ALL, "kind": ALL} | {c: sum(r[c] for r in rows) for c in ("size", "left", "effective")})
-    return [{**row, "density": row["left"] / row["size"]} for row in rows]
+    return [{**row, "layer_density": row["left"] / row["size"]} for row in rows]
 
 
 def on_a_path(model: Model, mask: Tensors, who: Readers) -> dict[str, torch.Tensor]:
@@ -129,7 +129,8 @@ def degree_rows(model: Model, mask: Tensors, who: Readers, chance: bool = True) 
             first, likely = of_sum(_draws(model, mask, who, name, way)) if chance else (int(values.min()), [0.0])
             low, high = min(first, int(values.min())), max(first + len(likely) - 1, int(values.max()))
             width = -(-(high - low + 1) // BINS)
-            counts = torch.bincount((values - low) // width, minlength=BINS).tolist()
+            low -= low % width  # so that bins of one width lie on each other
+            counts = torch.bincount((values - low) // width, minlength=BINS + 1).tolist()
             expected = expected_counts(len(values), first - low, likely, width, len(counts))
             rows += [
                 {

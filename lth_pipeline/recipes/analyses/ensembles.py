@@ -104,7 +104,7 @@ def _judge(subject: Subject, groups: Sequence[Group]) -> Found:
     apart = {(row["first"], row["second"]): row for group in groups for row in _pairs(group, answers, labels)}
     rows = [
         {**_together(chosen, answers, labels, apart), **_size(chosen, parameters, dense)}
-        for chosen in (_Chosen(group, size, chain.owner(0).seed) for group in groups for size in group.sizes)
+        for chosen in (_chosen(group, size, chain.owner(0).seed) for group in groups for size in group.sizes)
     ]
     return Found({"ensembles": rows, "pairs": list(apart.values())})
 
@@ -123,21 +123,26 @@ def _answers(subject: Subject, network: Network) -> tuple[torch.Tensor, int]:
     return probabilities(model, weights, test, precision), left
 
 
-class _Chosen:
+@dataclass(frozen=True)
+class Chosen:
     """The ensembles of one size of a group: its subsets, all of them or as many as are looked at."""
 
-    def __init__(self, group: Group, size: int, seed: int):
-        from lth_pipeline.lottery.analysis.ensembles import subsets
-        from lth_pipeline.lottery.randomness import generator, stream_seed
+    group: Group
+    size: int
+    subsets: Sequence[Sequence[Network]]
 
-        self.group, self.size = group, size
-        draws = generator(stream_seed(seed, "ensembles", members=size, of=len(group.members)))
-        places = subsets(len(group.members), size, MOST_SUBSETS, draws)
-        self.subsets = [[group.members[place] for place in subset] for subset in places]
+
+def _chosen(group: Group, size: int, seed: int) -> Chosen:
+    from lth_pipeline.lottery.analysis.ensembles import subsets
+    from lth_pipeline.lottery.randomness import generator, stream_seed
+
+    draws = generator(stream_seed(seed, "ensembles", members=size, of=len(group.members)))
+    places = subsets(len(group.members), size, MOST_SUBSETS, draws)
+    return Chosen(group, size, [[group.members[place] for place in subset] for subset in places])
 
 
 def _together(
-    chosen: _Chosen,
+    chosen: Chosen,
     answers: Mapping[str, torch.Tensor],
     labels: torch.Tensor,
     apart: Mapping[tuple[str, str], Mapping[str, Any]],
@@ -168,7 +173,7 @@ def _together(
     }
 
 
-def _size(chosen: _Chosen, parameters: Mapping[str, int], dense: int) -> dict[str, Any]:
+def _size(chosen: Chosen, parameters: Mapping[str, int], dense: int) -> dict[str, Any]:
     """Of the largest subset; replicates of one round have as many, but where a criterion leaves it open."""
     left = max(sum(parameters[member.key] for member in subset) for subset in chosen.subsets)
     densities = [member.columns["density"] for member in chosen.group.members]

@@ -28,8 +28,9 @@ class Round:
 
     here: its trainings. mask: data version of the mask that most of them are under; None in round 0.
     previous: that of the round before; None in round 1.
-    initial: data version of the weights that a mask is laid on when the ticket is rewound.
+    initial: data version of the weights that a ticket is rewound to; of one that is not, the initial ones.
     before: the training that was pruned, and the controls under its mask; empty in round 0.
+    reads_pixels: whether the first layer is fully connected.
     """
 
     chain: Chain
@@ -39,6 +40,7 @@ class Round:
     previous: str | None
     initial: str
     before: Sequence[Network]
+    reads_pixels: bool
 
     @property
     def arm(self) -> str:
@@ -54,11 +56,6 @@ class Round:
         """The settings that the network is built from."""
         settings = self.here[0].product.recipe.settings
         return {name: settings[name] for name in ("model", "image_shape", "classes")}
-
-    @property
-    def reads_pixels(self) -> bool:
-        """Whether the first layer is fully connected."""
-        return self.chain.model(self.number).layers[0].kind == "fc"
 
     @property
     def data(self) -> dict[str, Any]:
@@ -81,6 +78,7 @@ def parts(subject: Subject) -> list[Part]:
 def _rounds(subject: Subject, chain: Chain) -> list[Round]:
     seen: Seen = {}
     trained = {number: list(here) for number, here in groupby(networks(subject, chain), lambda each: each.step.round)}
+    reads_pixels = bool(trained) and chain.model(0).layers[0].kind == "fc"
     found = []
     for number, here in trained.items():
         steps = _initial(chain, number), Step("mask", number), Step("mask", number - 1)
@@ -88,12 +86,14 @@ def _rounds(subject: Subject, chain: Chain) -> list[Round]:
         if initial is None or None in masks:
             continue
         mask, previous = (*(mask.version for mask in masks), None, None)[:2]
-        found.append(Round(chain, number, here, mask, previous, initial.version, _pruned(chain, number, trained)))
+        before = _pruned(chain, number, trained)
+        found.append(Round(chain, number, here, mask, previous, initial.version, before, reads_pixels))
     return found
 
 
 def _initial(chain: Chain, number: int) -> Step:
-    return chain.rewind_weights(number) if number else Step("initial_weights")
+    rewound = number and chain.owner(number).rewind.mode == "weights"
+    return chain.rewind_weights(number) if rewound else Step("initial_weights")
 
 
 def _pruned(chain: Chain, number: int, trained: dict[int, list[Network]]) -> list[Network]:
@@ -122,6 +122,7 @@ def _part_of_round(subject: Subject, round: Round) -> Part:
         **round.of_network,
         **round.data,
         "structure": chain.structure(round.number) if round.number else "weights",
+        "pruned_from": chain.pruned_from(round.number).round if round.before else None,
         "early": bool(round.before) and chain.is_early(chain.pruned_from(round.number)),
     }
     about = f"replicate {chain.replicate}, round {round.number}"

@@ -37,7 +37,7 @@ def found_in(workshop: Workshop, round: Round, images: Found | None) -> Found:
     model = round.chain.model(round.number)
     mask = in_order(model, read(round.mask)) if round.mask else masks.ones(model)
     masked = [network for network in round.here if network.step.arm in MASKED]
-    drawn = {network.step: read(network.mask.version) for network in masked}
+    drawn = {network.step: in_order(model, read(network.mask.version)) for network in masked}
     about = {**_columns(round.chain.replicate, round.number, round.arm), "density": masks.density(mask)}
     found = Found()
     _of_masks(found, round, model, [(about, mask), *((_about(network), drawn[network.step]) for network in masked)])
@@ -121,10 +121,10 @@ def _of_training(found: Found, read: Callable, network: Network, mask: Tensors, 
     if network.mask is None:
         mask = {name: torch.ones_like(start[name], dtype=torch.bool) for name in mask}
         sd = movement.units_of(start, mask)
-    groups = {"survivors": mask}
-    _add(found, "movement", {**_about(network), "pruned_to_round": None}, movement.movement_rows(start, end, groups, sd))
-    _add(found, "signs", _about(network), movement.sign_rows(start, end, mask))
-    found.arrays[f"{network.key}/growth"] = movement.growth_histograms(start, end, groups, sd)
+    about = _about(network)
+    moved = movement.movement_rows(start, end, {"survivors": mask}, sd)
+    _add(found, "movement", {**about, "pruned_to_round": None}, moved)
+    _add(found, "signs", about, movement.sign_rows(start, end, mask))
 
 
 def _of_pruning(found: Found, read: Callable, round: Round, mask: Tensors, sd: Mapping[str, float]) -> None:
@@ -134,9 +134,7 @@ def _of_pruning(found: Found, read: Callable, round: Round, mask: Tensors, sd: M
         start, end = (read(version) for version in _ends(network))
         early = round.chain.is_early(network.step)
         start, end = weights_of(start), early_weights_of(end) if early else weights_of(end)
-        before = (
-            read(network.mask.version) if network.mask else {n: torch.ones_like(alive) for n, alive in mask.items()}
-        )
+        before = read(network.mask.version) if network.mask else {name: mask[name] | True for name in mask}
         groups = {
             "kept": {name: before[name] & mask[name] for name in mask},
             "pruned": {name: before[name] & ~mask[name] for name in mask},
@@ -148,7 +146,7 @@ def _of_pruning(found: Found, read: Callable, round: Round, mask: Tensors, sd: M
 
 
 def in_order(model: Model, mask: Tensors) -> Tensors:
-    """The mask, its layers from the input to the output: artifacts have no order."""
+    """The mask, its layers from the input to the output: what is read has them in any order."""
     return {layer.weight: mask[layer.weight] for layer in model.layers}
 
 

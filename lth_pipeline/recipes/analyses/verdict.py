@@ -12,7 +12,7 @@ from lth_pipeline.recipes.analyses.analysis import Check, Found, Part, Rows, Sub
 #: what is judged, the first for the sentence and the checks: Frankle & Carbin 2019 (§1) define a winning ticket by it
 JUDGED = {"early_stop": "test_accuracy_at_early_stop", "end": "test_accuracy_at_end"}
 MEASURED = (*JUDGED.values(), "train_accuracy_at_end", "early_stop_iteration")
-NAMED = ("replicate", "round", "arm", "draw", "diverged_at")
+NAMED = ("replicate", "round", "arm", "draw", "diverged_at")  # of a training that diverged
 SPARSE, FAIRLY_SPARSE = 0.05, 0.20  # the densities that the checks ask about
 
 #: {(round, arm): {replicate: {measure: mean over its draws}}}
@@ -46,9 +46,7 @@ def judged(rows: Rows, margin: float, resamples: int, seed: int) -> Found:
             "arms": _arms(averages, how),
             "differences": differences,
             "speed": speed,
-            "diverged": [
-                {key: row[key] for key in ("replicate", "round", "arm", "draw", "diverged_at")} for row in lost
-            ],
+            "diverged": [{key: row[key] for key in NAMED} for row in lost],
         }
     )
 
@@ -181,9 +179,7 @@ def _summary(averages: Averages, differences: Rows, speed: Rows, margin: float, 
             "reinit.better.unbroken": bool(better) and better[-1]["round"] - better[0]["round"] == len(better) - 1,
             "reinit.worse": sum(row["verdict"] == "worse" for row in of["reinit"]),
             **_counted("winning", winning),
-            **{
-                f"winning.{end}": gain.get(key) for key, end in (("ratio", "speedup"), ("low", "low"), ("high", "high"))
-            },
+            **{f"winning.speedup.{key}": gain.get(key) for key in ("ratio", "low", "high")},
         }
         found |= {f"{name}.{key}": value for key, value in own.items()}
     return [{"key": key, "value": value} for key, value in found.items()]
@@ -224,13 +220,13 @@ def _check(name: str, rows: Rows, judge) -> Check:
 
 
 def _beats(rows: Rows) -> tuple[bool, str]:
-    tested = [row for row in rows if row["p"] is not None]
-    best = min(tested, key=lambda row: (row["verdict"] != "better", row["mean"] <= 0, row["p_holm"]))
-    passed = best["verdict"] == "better"
-    said = "" if passed else f"No ticket at {100 * SPARSE:g} % of the weights or fewer is told apart as better. "
-    return passed, (
-        f"{said}{'At' if passed else 'The nearest: at'} {_percent(best['density'])} it stops {_points(best['mean'])} "
-        f"of test accuracy from its control (n = {best['n']}, p = {best['p_holm']:.2g} after Holm's correction)."
+    better = [row for row in rows if row["verdict"] == "better"]
+    nearest = min((row for row in rows if row["p"] is not None), key=lambda row: (row["mean"] <= 0, row["p_holm"]))
+    one = better[-1] if better else nearest
+    said = "" if better else f"No ticket at {100 * SPARSE:g} % of the weights or fewer is told apart as better. "
+    return bool(better), (
+        f"{said}{'At' if better else 'The nearest: at'} {_percent(one['density'])} it stops {_points(one['mean'])} "
+        f"of test accuracy from its control (n = {one['n']}, p = {one['p_holm']:.2g} after Holm's correction)."
     )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from lth_pipeline.experiments.arms import ARMS
-from lth_pipeline.reports.analyses.along import along, left, of_replicates, ranged
+from lth_pipeline.reports.analyses.along import along, evenly, left, of_replicates, ranged
 from lth_pipeline.reports.analyses.section import About, Findings, Section, Shown
 from lth_pipeline.reports.charts.chart import Axis, Chart, Line, Lines, Rule
 from lth_pipeline.reports.over_replicates import DENSITY, arms_of, by_density, line
@@ -38,7 +38,7 @@ def section(findings: Findings, about: About) -> Section:
     if not dense.all():
         charts.append(_pruned_lines(lines, about))
     charts.append(_instability(rows, about))
-    return Section(_headline(rows), charts, _text(every, rows), [_table(rows)])
+    return Section(_headline(rows), charts, _text(every, rows, about), [_table(rows)])
 
 
 def _dense_lines(lines: pd.DataFrame, about: About) -> Chart:
@@ -68,7 +68,7 @@ def _dense_lines(lines: pd.DataFrame, about: About) -> Chart:
 
 def _pruned_lines(lines: pd.DataFrame, about: About) -> Chart:
     """A panel for each arm, a line for each density; the dense network that its copies part as early as the arm's."""
-    rounds = sorted(set(lines["round"]) - {0})
+    rounds = evenly(set(lines["round"]) - {0})
     panels = []
     for arm in arms_of(lines):
         own = lines[lines["arm"] == arm]
@@ -76,7 +76,7 @@ def _pruned_lines(lines: pd.DataFrame, about: About) -> Chart:
         drawn = [_by_alpha(dense, "test_error", 100.0, "100 % (dense)", arm="dense")] if len(dense) else []
         drawn += [
             _by_alpha(rows, "test_error", 100.0, left(rows["density"].mean()), colour=rounds.index(round))
-            for round, rows in own.groupby("round")
+            for round, rows in own[own["round"].isin(rounds)].groupby("round")
         ]
         panels.append(Lines(ALONG, ERROR, drawn, title=ARMS[arm].title.capitalize()))
     tops = ". ".join(
@@ -90,7 +90,8 @@ def _pruned_lines(lines: pd.DataFrame, about: About) -> Chart:
         panels,
         [
             "The same for networks under a mask: both copies begin with the same weights, those that the arm begins "
-            "with. Line: mean of the replicates; band: least to greatest.",
+            "with. Line: mean of the replicates; band: least to greatest. Of more than five densities five are "
+            "drawn; the table has all.",
             "Frankle et al. 2020 found that masks of iterative magnitude pruning gave networks as accurate as the "
             "dense one only where the network was stable in this sense, at initialisation or from the rewind point on.",
         ],
@@ -155,7 +156,10 @@ def _by_alpha(rows: pd.DataFrame, column: str, scale: float, name: str, **look) 
 
 
 def _starts(lines: pd.DataFrame) -> list[tuple[int, pd.DataFrame]]:
-    return [(place, rows) for place, (_, rows) in enumerate(lines.groupby("start_iteration"))]
+    return [
+        (place, lines[lines["start_iteration"] == start])
+        for place, start in enumerate(evenly(lines["start_iteration"]))
+    ]
 
 
 def _since(rows: pd.DataFrame) -> str:
@@ -179,7 +183,7 @@ def _headline(rows: pd.DataFrame) -> str:
         said.append(
             f"The dense network is stable to the order of its data {since}: on the line between two copies the test "
             f"error rises above that of its ends by, in percentage points, {values} ({STABLE:.0f} would be unstable; "
-            f"means of {of_replicates(dense['replicate'].nunique())})."
+            f"{of_replicates(dense['replicate'].nunique())})."
         )
     pruned = rows[rows["round"] > 0]
     if len(pruned):
@@ -197,13 +201,18 @@ def _at(iteration: int) -> str:
     return "its initialisation" if iteration == 0 else f"iteration {iteration:,}"
 
 
-def _text(every: pd.DataFrame, rows: pd.DataFrame) -> Sequence[str]:
+def _text(every: pd.DataFrame, rows: pd.DataFrame, about: About) -> Sequence[str]:
     said = [
         "Copy A is the training that the experiment recorded; copy B begins with the same weights, and its data order, "
         "augmentation and dropout are drawn from other streams. Where the dense network parts later than at its "
         "initialisation, both copies are trained from the weights it had by then, with an optimiser that starts anew, "
         "as tickets are rewound."
     ]
+    if about.experiment.rewind.mode != "weights" and rows["round"].max() > 0:
+        said.append(
+            "Tickets are not rewound in this experiment: both copies of one begin with the weights that it was pruned "
+            "from, trained ones, whatever iteration they are said to part at."
+        )
     if images := int(rows["batch_norm_images"].max()):
         said.append(
             f"Batch norm's running statistics do not hold between two networks: at every point of a line, the ends "

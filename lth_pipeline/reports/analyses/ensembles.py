@@ -5,12 +5,12 @@ from __future__ import annotations
 import pandas as pd
 
 from lth_pipeline.experiments.arms import ARMS
-from lth_pipeline.reports.analyses.along import along, left, ranged
+from lth_pipeline.reports.analyses.along import along, evenly, left, of_replicates, ranged
 from lth_pipeline.reports.analyses.section import About, Findings, Section, Shown
 from lth_pipeline.reports.charts.chart import Axis, Chart, Line, Lines, Rule
 from lth_pipeline.reports.over_replicates import DENSITY, Spread, arms_of, line
 
-PARAMETERS = Axis("parameters of all members, % of one dense network's (log)", log=True)
+PARAMETERS = Axis("parameters, % of one dense network's (log)", log=True)
 ACCURACY = Axis("test accuracy, %")
 COLUMNS = (
     *("members", "weights remaining in each", "parameters, share of one dense network's", "test accuracy, %"),
@@ -31,20 +31,21 @@ def section(findings: Findings, about: About) -> Section:
     between = pairs[pairs["of"] == OVER] if len(pairs) else pairs
     if len(between):
         charts.append(_diversity(between, over, about))
-    return Section(_headline(over), charts, _text(over), [_fitting(over), *_other(rows)])
+    return Section(_headline(rows), charts, _text(over), [_fitting(over), *_other(rows)])
 
 
 def _accuracy(rows: pd.DataFrame, about: About) -> Chart:
     """A panel for each arm, a line for each density over the number of members; the dense network in each."""
     over = rows[rows["of"] == OVER]
-    rounds = sorted(set(over["round"]) - {0})
+    rounds = evenly(set(over["round"]) - {0})
+    names = {round: _named(over[over["round"] == round]) for round in rounds}
     dense = over[over["round"] == 0]
     panels = []
     for arm in arms_of(over) or ["dense"]:
         lines = [_sizes(dense, "100 % (dense)", arm="dense")] if len(dense) else []
         lines += [
-            _sizes(own, left(own["density"].mean()), colour=rounds.index(round))
-            for round, own in over[(over["arm"] == arm) & (over["round"] > 0)].groupby("round")
+            _sizes(own, names[round], colour=rounds.index(round))
+            for round, own in over[(over["arm"] == arm) & over["round"].isin(rounds)].groupby("round")
         ]
         if arm == "ticket":
             lines += _points(rows, len(rounds))
@@ -85,9 +86,15 @@ def _sizes(rows: pd.DataFrame, name: str, **look) -> Line:
     return line(name, spread if len(rows) > 1 else spread._replace(low=None, high=None), **look)
 
 
+def _named(rows: pd.DataFrame) -> str:
+    """The density of a round: of the masks, where there are any; a small dense network comes near it."""
+    masked = rows[rows["arm"] != "dense_small"]
+    return left((masked if len(masked) else rows)["density"].mean())
+
+
 def _points(rows: pd.DataFrame, colour: int) -> list[Line]:
     """Of the tickets of several rounds of one replicate: mean over the replicates."""
-    titles = dict(zip(OF_ROUNDS, ("tickets of several rounds", "and the dense network"), strict=True))
+    titles = dict(zip(OF_ROUNDS, ("tickets of several rounds", "these and dense"), strict=True))
     found = []
     for place, of in enumerate(OF_ROUNDS):
         own = rows[rows["of"] == of]
@@ -140,19 +147,23 @@ def _by_density(table: pd.DataFrame, column: str, scale: float, y: Axis, title: 
     return Lines(DENSITY, y, lines, title=title)
 
 
-def _headline(over: pd.DataFrame) -> str:
+def _headline(rows: pd.DataFrame) -> str:
+    """Of tickets of several replicates; without such, of those of several rounds of one."""
+    over = rows[rows["of"] == OVER]
     dense = over[(over["round"] == 0) & (over["members"] == 1)]
-    best = _largest(over[over["arm"] == "ticket"])
+    best, who = _largest(over[over["arm"] == "ticket"]), "tickets at {} of the weights each"
+    if best is None:
+        best, who = _largest(rows[rows["of"] == OF_ROUNDS[0]]), "tickets of several rounds of one replicate"
     if dense.empty or best is None:
-        return "There is no ensemble of tickets of several replicates within one dense network's parameters."
+        return "No ensemble of tickets is within one dense network's parameters."
     one, n = dense.iloc[0], int(dense["subsets"].iloc[0])
-    difference = 100 * (best["accuracy"] - one["accuracy"])
+    alone = f"{100 * one['accuracy']:.2f} %"
+    if n > 1:
+        alone += f" ({100 * one['accuracy_least']:.2f} to {100 * one['accuracy_greatest']:.2f}, n = {n})"
     return (
-        f"{best['members']} tickets at {left(best['density'])} of the weights each have together "
-        f"{100 * best['share_of_dense']:.0f} % of one dense network's parameters and a test accuracy of "
-        f"{100 * best['accuracy']:.2f} %; one dense network has {100 * one['accuracy']:.2f} % "
-        f"({100 * one['accuracy_least']:.2f} to {100 * one['accuracy_greatest']:.2f}, n = {n}): "
-        f"{difference:+.2f} percentage points."
+        f"{best['members']} {who.format(left(best['density']))} have together {100 * best['share_of_dense']:.0f} % of "
+        f"one dense network's parameters and a test accuracy of {100 * best['accuracy']:.2f} %; one dense network has "
+        f"{alone}: {100 * (best['accuracy'] - one['accuracy']):+.2f} percentage points."
     )
 
 
@@ -164,12 +175,12 @@ def _largest(rows: pd.DataFrame) -> pd.Series | None:
 
 
 def _text(over: pd.DataFrame) -> list[str]:
-    most = int(over["members"].max()) if len(over) else 0
+    most = int(over["members"].max())
     return [
-        f"{most} {'replicates are' if most > 1 else 'replicate is'} all there is of a network, so no ensemble over "
-        f"replicates has more members; of sparse tickets many more would fit into one dense network's parameters. "
-        "Parameters are weights that are left, biases and what batch norm learns; to store which weights are left is "
-        "not counted. Each ticket cost the trainings that found it.",
+        f"There {'are' if most > 1 else 'is'} {of_replicates(most)}, so no ensemble over replicates has more members; "
+        "of sparse tickets many more would fit into one dense network's parameters. Parameters are weights that are "
+        "left, biases and what batch norm learns; to store which weights are left is not counted. Each ticket cost the "
+        "trainings that found it.",
         "Which ensemble is named at the top is told by its size, not by its accuracy: of those within one dense "
         "network's parameters, the one that uses most of them.",
     ]

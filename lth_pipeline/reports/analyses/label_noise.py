@@ -79,10 +79,13 @@ def _memorised(rows: pd.DataFrame, about: About) -> Chart:
             mean, low, high = ([None if pd.isna(v) else float(v) for v in grouped[how]] for how in grouped)
             whiskers = own.groupby("noise").size().max() > 1
             bars.append(Bar(ARMS[arm].title, mean, low if whiskers else None, high if whiskers else None, arm))
-        axis = Axis(MEMORISED.label, limits=(0.0, 100.0))
         panels.append(
             Bars(
-                [f"{100 * share:.3g} %" for share in shares], bars, axis, "training labels that are wrong", title=title
+                [f"{100 * share:.3g} %" for share in shares],
+                bars,
+                MEMORISED,
+                "training labels that are wrong",
+                title=title,
             )
         )
     seen = ". ".join(
@@ -101,6 +104,7 @@ def _memorised(rows: pd.DataFrame, about: About) -> Chart:
             "which is why to stop early helps.",
         ],
         notes=about.notes,
+        same_y=True,
     )
 
 
@@ -196,7 +200,8 @@ def _before(curves: pd.DataFrame) -> Sequence[str]:
     )
     return [
         f"How much that may be shows before the first step, when no label has been seen: the ticket's test accuracy "
-        f"is {said} then. Where this is far above chance, the mask has carried it over."
+        f"is {said} then. Where this is far above chance, the mask has carried it over, and so have "
+        "its weights where these are rewound to a later iteration, or not at all."
     ]
 
 

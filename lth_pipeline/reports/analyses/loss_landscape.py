@@ -13,7 +13,7 @@ from lth_pipeline.reports.surfaces import extent, field, key, levels, numeric, p
 DECADES = 4  # of the loss that are told apart
 PANELS = 6  # contours side by side, at most
 ALONG = "along direction {}, in norms of each filter"
-LOSS = "training loss, cross-entropy (log)"
+LOSS = "training loss (log)"
 #: column -> its axis and its panel's title
 MEASURES = {
     "eigenvalue_1": ("greatest eigenvalue", "Sharpest direction"),
@@ -33,8 +33,9 @@ HESSIAN = (
     "Eigenvalues and trace are of the Hessian of that loss over all that training moves and pruning left: the three "
     "greatest by Lanczos with a residual (in the CSV file: an eigenvalue lies no farther than that from each), the "
     "trace by Hutchinson's estimate with its standard error. They are not scale invariant: a ReLU network can be "
-    "rescaled layer by layer to another sharpness without computing anything else (Dinh et al. 2017), and networks of "
-    "different density have different parameters. Between densities the filter-normalised rise compares better."
+    "rescaled layer by layer to another sharpness without computing anything else (Dinh et al. 2017). Networks of "
+    "different density have different parameters, and the surer a network is of its answers, the smaller is the "
+    "curvature of the cross-entropy. Between densities the filter-normalised rise compares better."
 )
 PAPERS = (
     "Li et al. 2018 (Visualizing the Loss Landscape of Neural Nets) found that with filter normalisation, and not "
@@ -76,8 +77,8 @@ def _surfaces(rows: pd.DataFrame, findings: Findings, about: About) -> Chart:
     panels = [
         Surface(
             field(_array(findings, row)),
-            Axis("direction 1"),
-            Axis("direction 2"),
+            Axis("direction 1, filter norms"),
+            Axis("direction 2, filter norms"),
             Axis("training loss (log)", log=True),
             _at(findings, row),
             _at(findings, row),

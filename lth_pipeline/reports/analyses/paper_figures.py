@@ -10,7 +10,15 @@ import pandas as pd
 from lth_pipeline.experiments.arms import ARMS
 from lth_pipeline.reports.analyses.section import About, Findings, Section, Shown
 from lth_pipeline.reports.charts.chart import Axis, Chart, Line, Lines, Rule
-from lth_pipeline.reports.over_replicates import DENSITY, arms_of, by_density, line, over_iterations, roomy
+from lth_pipeline.reports.over_replicates import (
+    DENSITY,
+    arms_of,
+    by_density,
+    line,
+    over_iterations,
+    roomy,
+    training_limits,
+)
 
 ACCURACY = Axis("test accuracy, %")
 ITERATION = Axis("training iteration")
@@ -38,12 +46,14 @@ def section(findings: Findings, about: About) -> Section:
 def _learning_curves(curves: pd.DataFrame, about: About) -> Chart:
     """A panel for each arm, a line for each density."""
     shades = {round: place for place, round in enumerate(sorted(set(curves["round"]) - {0}))}
+    # a small dense network has a few weights more or fewer than the ticket of its round
+    densities = curves[curves["arm"] == "ticket"].groupby("round")["density"].mean()
     dense = _curve("100 % (dense)", curves[curves["arm"] == "dense"], arm="dense")
     panels = []
     for arm in arms_of(curves) or ["dense"]:
         own = curves[curves["arm"] == arm]
         lines = [
-            _curve(f"{100 * part['density'].mean():.1f} %", part, colour=shades[round])
+            _curve(f"{100 * densities.get(round, part['density'].mean()):.1f} %", part, colour=shades[round])
             for round, part in own.groupby("round")
             if arm != "dense"
         ]
@@ -108,8 +118,8 @@ def _chart(
     panels = [_panel(rounds, measure) for measure in measures]
     last = ". ".join(
         f"{panel.title}, at the fewest weights: "
-        + ", ".join(f"{each.name} {each.y[-1]:,.1f} ({each.x[-1]:.1f} % left)" for each in panel.lines)
-        for panel in panels
+        + ", ".join(f"{each.name} {each.y[-1]:{form}} ({each.x[-1]:.1f} % left)" for each in panel.lines)
+        for panel, form in zip(panels, (",.0f" if name == "early_stop" else ".1f", ".1f"), strict=True)
         if panel.lines
     )
     alt = f"{last or 'The dense network alone'}; the dense network is a level line."
@@ -127,8 +137,8 @@ def _panel(rounds: pd.DataFrame, measure: str) -> Lines:
     rules = [Rule(scale * dense[measure].mean(), "y", "dense", "dense")] if len(dense) else []
     if not lines and (spread := by_density(rounds, "dense", measure, scale)):
         lines, rules = [line(ARMS["dense"].title, spread, arm="dense")], []
-    if measure == "train_accuracy_at_end" and lines:  # at 100 % there is nothing to see, and no need to look closely
-        axis = replace(axis, limits=(min(98.0, min(min(each.low or each.y) for each in lines) - 0.5), 100.2))
+    if measure == "train_accuracy_at_end":
+        axis = replace(axis, limits=training_limits(lines))
     return Lines(DENSITY, axis, lines, rules, title)
 
 

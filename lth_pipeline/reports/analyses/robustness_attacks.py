@@ -6,13 +6,13 @@ import pandas as pd
 
 from lth_pipeline.experiments.arms import ARMS
 from lth_pipeline.reports.analyses.along import along, left
+from lth_pipeline.reports.analyses.robustness_lines import MOST_LINES, dense_rule, from_to, lines_by_density
 from lth_pipeline.reports.analyses.section import About
 from lth_pipeline.reports.charts.chart import Axis, Chart, Lines
-from lth_pipeline.reports.over_replicates import DENSITY, arms_of, by_density, line
+from lth_pipeline.reports.over_replicates import DENSITY, arms_of, line
 
 TITLES = {"fgsm": "FGSM (one step)", "pgd": "PGD (20 steps)"}
 ATTACKED = Axis("accuracy on attacked images, %", limits=(-2, 102))
-MOST_LINES = 6
 
 
 def attack_charts(attacks: pd.DataFrame, about: About) -> list[Chart]:
@@ -29,14 +29,13 @@ def telling_radius(attacks: pd.DataFrame) -> float:
 def _by_radius(attacks: pd.DataFrame, about: About) -> Chart:
     last = attacks["round"].max()
     at_last = attacks[attacks["round"] == last]
-    shown = {"dense": attacks[attacks["round"] == 0]} | {
-        arm: at_last[at_last["arm"] == arm] for arm in arms_of(at_last)
-    }
-    shown = dict(list({arm: rows for arm, rows in shown.items() if len(rows)}.items())[:MOST_LINES])
+    shown = {arm: at_last[at_last["arm"] == arm] for arm in arms_of(at_last)[: MOST_LINES - 1]}
+    if not attacks["round"].all():
+        shown = {"dense": attacks[attacks["round"] == 0], **shown}
     radii = sorted(set(attacks["radius"]) - {0.0})
     nought = radii[0] / (radii[1] / radii[0] if len(radii) > 1 else 3)  # where the clean accuracy stands on a log axis
     ticks = [(nought, "0 (clean)"), *((radius, f"{radius:g}") for radius in radii)]
-    x = Axis("radius: change of each pixel at most, share of full scale (log)", log=True, ticks=ticks)
+    x = Axis("radius of the attack, share of full scale (log)", log=True, ticks=ticks)
     panels = []
     for attack, title in TITLES.items():
         lines = []
@@ -47,11 +46,7 @@ def _by_radius(attacks: pd.DataFrame, about: About) -> Chart:
                 lines.append(line(ARMS[arm].title, spread, arm=arm))
         panels.append(Lines(x, ATTACKED, lines, title=title))
     where = f"the dense network and {left(at_last['density'].mean())} of the weights" if last else "the dense network"
-    seen = "; ".join(
-        f"{panel.title}: "
-        + ", ".join(f"{each.name} from {each.y[0]:.1f} to {each.y[-1]:.1f} %" for each in panel.lines)
-        for panel in panels
-    )
+    seen = "; ".join(f"{panel.title}: {from_to(panel.lines, '.1f')}" for panel in panels)
     return Chart(
         "attacks_by_radius",
         f"Accuracy under attack, {where}: {about.head}",
@@ -75,17 +70,10 @@ def _by_density(attacks: pd.DataFrame, about: About) -> Chart:
     panels = []
     for attack, title in TITLES.items():
         own = attacks[(attacks["attack"] == attack) & (attacks["radius"] == radius)]
-        lines = [
-            line(ARMS[arm].title, spread, arm=arm)
-            for arm in arms_of(own)[:MOST_LINES]
-            if (spread := by_density(own, arm, "accuracy", 100.0))
-        ]
-        panels.append(Lines(DENSITY, Axis(f"accuracy under attack at radius {radius:g}, %"), lines, title=title))
-    seen = "; ".join(
-        f"{panel.title}: "
-        + ", ".join(f"{each.name} from {each.y[0]:.1f} to {each.y[-1]:.1f} %" for each in panel.lines)
-        for panel in panels
-    )
+        lines = lines_by_density(own, "accuracy")
+        y = Axis(f"accuracy under attack at radius {radius:g}, %")
+        panels.append(Lines(DENSITY, y, lines, dense_rule(own, "accuracy"), title))
+    seen = "; ".join(f"{panel.title}: {from_to(panel.lines, '.1f')}" for panel in panels)
     return Chart(
         "attacks_by_density",
         f"Accuracy under attack at radius {radius:g}, by weights remaining: {about.head}",

@@ -6,11 +6,12 @@ import pandas as pd
 
 from lth_pipeline.experiments.arms import ARMS
 from lth_pipeline.reports.analyses.along import left
+from lth_pipeline.reports.analyses.robustness_lines import dense_rule, from_to, lines_by_density
 from lth_pipeline.reports.analyses.section import About
 from lth_pipeline.reports.charts.chart import Axis, Chart, Line, Lines
-from lth_pipeline.reports.over_replicates import DENSITY, arms_of, by_density, line
+from lth_pipeline.reports.over_replicates import DENSITY, arms_of
 
-FEWEST = 5  # images of all replicates in a bin that is shown
+FEWEST = 10  # images of all replicates in a bin that is shown
 MOST_LINES = 4  # in the reliability diagram, dense among them
 GUO = (
     "Guo et al. 2017 (On Calibration of Modern Neural Networks) found that modern deep networks are more sure of "
@@ -32,17 +33,13 @@ def _by_density(calibration: pd.DataFrame, about: About) -> Chart:
         ("Expected calibration error", "ece", "expected calibration error, %"),
         ("Too sure (above 0) or not sure enough", "surplus", "mean confidence less accuracy, percentage points"),
     ):
-        lines = [
-            line(ARMS[arm].title, spread, arm=arm)
-            for arm in arms_of(table)
-            if (spread := by_density(table, arm, column, 100.0))
-        ]
-        panels.append(Lines(DENSITY, Axis(label), lines, title=title))
-    seen = "; ".join(f"{each.name} from {each.y[0]:.2f} to {each.y[-1]:.2f} %" for each in panels[0].lines)
+        lines = lines_by_density(table, column)
+        panels.append(Lines(DENSITY, Axis(label), lines, dense_rule(table, column), title))
     return Chart(
         "calibration_error",
         f"Calibration by weights remaining: {about.head}",
-        f"Expected calibration error from the dense network on the left to the sparsest: {seen}.",
+        "Expected calibration error from the dense network on the left to the sparsest: "
+        f"{from_to(panels[0].lines, '.2f')}.",
         panels,
         [
             "The expected calibration error is the mean distance between how sure a network is of its answer and how "
@@ -72,6 +69,7 @@ def _reliability(reliability: pd.DataFrame, about: About) -> Chart:
         Line(ARMS[arm].title, list(50 * (bins["low"] + bins["high"])), list(100 * bins["share"]), arm=arm)
         for arm, bins in ((arm, bins[bins["count"] > 0]) for arm, bins in pooled.items())
     ]
+    fewest = min(min(each.y) for each in share)
     where = f"the dense network and {left(at_last['density'].mean())} of the weights" if last else "the dense network"
     seen = "; ".join(f"{ARMS[arm].title} {100 * bins['share'].iloc[-1]:.1f} %" for arm, bins in pooled.items())
     return Chart(
@@ -88,7 +86,7 @@ def _reliability(reliability: pd.DataFrame, about: About) -> Chart:
             ),
             Lines(
                 Axis("confidence, %", limits=(0, 102)),
-                Axis("answers, % of the test part (log)", log=True),
+                Axis("answers, % of the test part (log)", log=True, limits=(0.7 * fewest, 140)),
                 share,
                 title="How sure they are",
             ),

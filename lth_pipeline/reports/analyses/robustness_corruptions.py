@@ -9,9 +9,10 @@ import pandas as pd
 
 from lth_pipeline.experiments.arms import ARMS
 from lth_pipeline.reports.analyses.along import left
+from lth_pipeline.reports.analyses.robustness_lines import dense_rule, from_to, lines_by_density
 from lth_pipeline.reports.analyses.section import About
 from lth_pipeline.reports.charts.chart import Axis, Chart, Heat, Lines
-from lth_pipeline.reports.over_replicates import DENSITY, arms_of, by_density, line
+from lth_pipeline.reports.over_replicates import DENSITY, arms_of
 
 #: as the paper groups them, and what stands under a picture
 GROUPS = {
@@ -53,18 +54,14 @@ def _by_density(corruptions: pd.DataFrame, about: About) -> Chart:
         ("Right on corrupted images", "corrupted", "accuracy on corrupted images, %"),
         ("Lost to corruption", "lost", "accuracy on clean less that on corrupted images, percentage points"),
     ):
-        lines = [
-            line(ARMS[arm].title, spread, arm=arm)
-            for arm in arms_of(means) or ["dense"]
-            if (spread := by_density(means, arm, column, 100.0))
-        ]
-        panels.append(Lines(DENSITY, Axis(label), lines, title=title))
-    seen = "; ".join(f"{each.name} from {each.y[0]:.1f} to {each.y[-1]:.1f} %" for each in panels[0].lines)
+        lines = lines_by_density(means, column)
+        panels.append(Lines(DENSITY, Axis(label), lines, dense_rule(means, column), title))
     severities = ", ".join(str(severity) for severity in sorted(set(corruptions["severity"]) - {0}))
     return Chart(
         "corruption_accuracy",
         f"Accuracy on images corrupted in {corruptions['family'].nunique() - 1} ways: {about.head}",
-        f"Accuracy on corrupted images from the dense network on the left to the sparsest: {seen}.",
+        "Accuracy on corrupted images from the dense network on the left to the sparsest: "
+        f"{from_to(panels[0].lines, '.1f')}.",
         panels,
         [
             f"Mean over all families of corruptions and severities {severities}; the lines set out from the dense "
@@ -80,15 +77,17 @@ def _by_family(corruptions: pd.DataFrame, about: About) -> Chart:
     """Dense and the arms of the last round."""
     last = corruptions["round"].max()
     at_last = corruptions[corruptions["round"] == last]
-    columns = [("dense", corruptions[corruptions["round"] == 0]), *((a, at_last[at_last["arm"] == a]) for a in ARMS)]
-    columns = [(arm, rows) for arm, rows in dict(columns).items() if len(rows)]
+    columns = [("dense", corruptions[corruptions["round"] == 0])]
+    columns += [(arm, at_last[at_last["arm"] == arm]) for arm in arms_of(at_last)]
+    columns = [(arm, rows) for arm, rows in columns if len(rows)]
     families = list(dict.fromkeys(corruptions["family"]))
     means = [
         [float(100 * rows.loc[rows["family"] == family, "accuracy"].mean()) for _, rows in columns]
         for family in families
     ]
-    corrupted = [(value, family) for family, values in zip(families, means, strict=True) for value in values[-1:]]
-    worst, best = min(corrupted), max(pair for pair in corrupted if pair[1] != "clean")
+    shown = 1 if len(columns) > 1 else 0  # whose best and worst are told
+    told = sorted((row[shown], family) for row, family in zip(means, families, strict=True) if family != "clean")
+    worst, best = told[0], told[-1]
     where = f"at {left(at_last['density'].mean())} of the weights" if last else "of the dense network"
     panel = Heat(
         means,
@@ -96,7 +95,7 @@ def _by_family(corruptions: pd.DataFrame, about: About) -> Chart:
         Axis("corruption"),
         "accuracy, %",
         [ARMS[arm].title for arm, _ in columns],
-        [family.replace("_", " ") for family in families],
+        [_name(family) for family in families],
         limits=(0, 100),
         numbers="{:.1f}",
         rows_down=True,
@@ -104,8 +103,9 @@ def _by_family(corruptions: pd.DataFrame, about: About) -> Chart:
     return Chart(
         "corruption_families",
         f"Accuracy by family of corruption, {where}: {about.head}",
-        f"A table of colours, a row for each corruption and a column for each network. {columns[-1][0]} is worst on "
-        f"{worst[1].replace('_', ' ')} ({worst[0]:.1f} %) and best on {best[1].replace('_', ' ')} ({best[0]:.1f} %).",
+        "A table of colours, a row for each corruption and a column for each network. The "
+        f"{ARMS[columns[shown][0]].title} is worst on {_name(worst[1])} ({worst[0]:.1f} %) and best on "
+        f"{_name(best[1])} ({best[0]:.1f} %).",
         [panel],
         [
             "Mean over severities and replicates, in per cent; the first row is of the same images uncorrupted. "
@@ -117,6 +117,10 @@ def _by_family(corruptions: pd.DataFrame, about: About) -> Chart:
     )
 
 
+def _name(family: str) -> str:
+    return family.replace("_", " ").replace("jpeg", "JPEG")
+
+
 def _mosaic(images: np.ndarray, corruptions: pd.DataFrame, about: About) -> Chart:
     """images: uint8 (1 + families × severities, h, w): clean, then family by family, severity by severity."""
     seen = [(family, severity) for family, severity in zip(corruptions["family"], corruptions["severity"], strict=True)]
@@ -125,6 +129,8 @@ def _mosaic(images: np.ndarray, corruptions: pd.DataFrame, about: About) -> Char
     panels = []
     for title, names in GROUPS.items():
         there = [family for family in names if (family, severities[-1]) in of]
+        if not there:
+            continue
         rows = [
             [of["clean", 0] if severity == 0 else of[family, severity] for family in there] for severity in severities
         ]

@@ -75,7 +75,7 @@ def _planes(path: pd.DataFrame, training: pd.DataFrame, findings: Findings, abou
                 field(values),
                 Axis(f"direction 1 ({percent(row['explained_1'])})"),
                 Axis(f"direction 2 ({percent(row['explained_2'])})"),
-                "training loss, cross-entropy (log)",
+                "training loss (log)",
                 list(map(float, x)),
                 list(map(float, y)),
                 limits,

@@ -10,7 +10,7 @@ from lth_pipeline.experiments.arms import ARMS
 from lth_pipeline.reports.analyses.section import About, Findings, Section, Shown
 from lth_pipeline.reports.analyses.verdict_charts import ACCURACIES, accuracy, differences_of_pairs, percent, speed
 
-NOTHING = "No ticket has been trained yet: there is nothing to judge."
+NOTHING = "There is nothing to judge: no ticket, and no network to hold it against, were trained to their end."
 LEAST, SENSIBLE = 3, 5  # replicates
 
 
@@ -35,8 +35,9 @@ def sentence(summary: pd.DataFrame) -> str:
     said = known(summary)
     if not said.get("rounds") or not said["most_pairs"]:
         return NOTHING
-    replicates = "1 replicate" if said["replicates"] == 1 else f"{said['replicates']} replicates"
-    if said["most_pairs"] < LEAST:
+    fewest, most = said["fewest_pairs"], said["most_pairs"]
+    replicates = "1 replicate" if most == 1 else f"{most if fewest == most else f'{fewest} to {most}'} replicates"
+    if most < LEAST:
         control = " or beat the same mask on fresh weights" if said["reinit"] else ""
         return (
             f"With {replicates} it cannot be told whether tickets match the dense network{control}; at least {LEAST} "
@@ -121,7 +122,7 @@ def _text(summary: pd.DataFrame, diverged: pd.DataFrame) -> list[str]:
     ]
     if said["most_pairs"] >= LEAST:
         text.append(f"By test accuracy at the end: {_matching(said, 'end')}{_beating(said, 'end')}.")
-    if said["most_pairs"] < SENSIBLE:
+    if said["fewest_pairs"] < SENSIBLE:
         text.append(
             "With so few replicates an interval covers the true mean less often than the 95 % it is called by: about "
             "half of the time with 2 replicates, three times of four with 3. What is not told apart may still differ."
@@ -152,9 +153,9 @@ def _shown(differences: pd.DataFrame, measure: str, margin: float) -> Shown:
     ]
     caption = (
         f"Ticket minus other, test accuracy {ACCURACIES[measure]}, percentage points (± standard deviation of the "
-        f"paired differences); interval: 95 %, by bootstrap (of 2 or 3 pairs the least to the greatest); p of the "
-        f"paired t-test, and after Holm's correction over the rounds; matching: within {100 * margin:g} percentage points of "
-        "dense, as every denser round."
+        "paired differences); interval: 95 %, by bootstrap (of 2 or 3 pairs the least to the greatest); p of the "
+        "paired t-test, and after Holm's correction over the rounds; matching: within "
+        f"{100 * margin:g} percentage points of dense, as every denser round."
     )
     columns = ["weights", "against", "n", "difference", "interval", "p", "p (Holm)", "verdict", "matching"]
     return Shown(caption, columns, rows)

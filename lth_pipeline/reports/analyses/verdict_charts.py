@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import pandas as pd
 
@@ -15,6 +16,7 @@ ACCURACIES = {
     "test_accuracy_at_early_stop": "at early stop",
     "test_accuracy_at_end": "at the end of training",
 }
+MOST_BANDS, BANDED = 3, ("ticket", "dense", "reinit")
 DENSITY = Axis("weights remaining, % (log)", log=True, falling=True)
 
 
@@ -29,7 +31,7 @@ def accuracy(arms: pd.DataFrame, about: About) -> Chart:
             for arm in ARMS
             if arm != "dense" and (own["arm"] == arm).any()
         ]
-        panels.append(Lines(DENSITY, Axis(f"test accuracy {when}, %"), lines, rules, f"test accuracy {when}"))
+        panels.append(Lines(DENSITY, Axis(f"test accuracy {when}, %"), _thinned(lines), rules, f"test accuracy {when}"))
     return Chart(
         "verdict_accuracy",
         f"Test accuracy of every arm by density, mean of n = {_n(arms)}",
@@ -38,7 +40,8 @@ def accuracy(arms: pd.DataFrame, about: About) -> Chart:
         panels,
         about=[
             "Each point is the mean over replicates, the band its 95 % bootstrap interval (with 2 or 3 replicates the "
-            "least to the greatest). The straight line is the dense network's mean.",
+            "least to the greatest); of more than three lines only the most important have one. The straight line is "
+            "the dense network's mean.",
             "Frankle & Carbin 2019 (§2, Fig. 4) found that LeNet's tickets keep or raise the dense network's accuracy "
             "over most of the range, while the same masks on fresh weights lose accuracy as they get sparser.",
         ],
@@ -58,7 +61,7 @@ def differences_of_pairs(differences: pd.DataFrame, margin: float, about: About)
             if (own["against"] == arm).any()
         ]
         label = Axis("difference, percentage points")
-        panels.append(Lines(DENSITY, label, lines, rules, f"ticket minus other, {when}"))
+        panels.append(Lines(DENSITY, label, _thinned(lines), rules, f"ticket minus other, {when}"))
     return Chart(
         "verdict_differences",
         f"The ticket minus each other arm, paired by replicate, n = {_n(differences)}",
@@ -116,6 +119,13 @@ def _line(name: str, rows: pd.DataFrame, scaled: Callable, arm: str, column: str
         ends["high"] if banded else None,
         arm=arm,
     )
+
+
+def _thinned(lines: Sequence[Line]) -> list[Line]:
+    """Of more than MOST_BANDS lines, those of BANDED alone keep their bands, or nothing could be told apart."""
+    if len(lines) <= MOST_BANDS:
+        return list(lines)
+    return [line if line.arm in BANDED else replace(line, low=None, high=None) for line in lines]
 
 
 def _highest(arms: pd.DataFrame) -> str:

@@ -23,15 +23,17 @@ def set_axis(
     values: Iterable[float | None],
     inches: float,
     floor: float | None = None,
+    beside: Iterable[float] = (),
 ) -> None:
-    """Scale, limits, direction and ticks. values: all that lie on it; inches: how long it is; floor: see `extent`."""
+    """Scale, limits, direction and ticks. values: what it is marked for; beside: what else lies on it; inches: how long
+    it is; floor: see `extent`."""
     from matplotlib.ticker import FuncFormatter, MaxNLocator, NullLocator
 
     values = finite(values, axis.log)
     own = axes.xaxis if which == "x" else axes.yaxis
     if axis.log:
         (axes.set_xscale if which == "x" else axes.set_yscale)("log", nonpositive="mask")
-    low, high = extent(axis, values, floor)
+    low, high = extent(axis, [*values, *beside], floor)
     (axes.set_xlim if which == "x" else axes.set_ylim)((high, low) if axis.falling else (low, high))
     most = min(MOST, max(3, int(inches / APART[which])))
     if axis.log or axis.ticks is not None:

@@ -12,7 +12,7 @@ from lth_pipeline.reports.charts.chart import Axis, Heat, Surface
 from lth_pipeline.reports.charts.layout import Box, names, names_lean
 from lth_pipeline.reports.charts.lettering import PANEL_TITLE, SMALL, TICK, literal, width, wrapped
 from lth_pipeline.reports.charts.palette import MISSING
-from lth_pipeline.reports.charts.shade import Shade, heights, shade
+from lth_pipeline.reports.charts.shade import Shade, colour_at, heights, ink_on, shade
 from lth_pipeline.reports.charts.ticks import plain
 from lth_pipeline.reports.drawing import INK
 
@@ -43,14 +43,17 @@ def draw_heat(axes: Axes, panel: Heat, box: Box) -> None:
     axes.spines[["top", "right"]].set_visible(True)
     if len(panel.contours) and len(x) > 1 and len(y) > 1:
         heights_ = [math.log10(level) if panel.log else level for level in sorted(panel.contours)]
-        lines = axes.contour(x, y, values, levels=heights_, colors=INK, linewidths=0.7, linestyles="solid")
+        inks = [ink_on(colour_at(made, level)) for level in heights_]
+        lines = axes.contour(x, y, values, levels=heights_, colors=inks, linewidths=0.7, linestyles="solid")
         says = {level: plain(at) for level, at in zip(heights_, sorted(panel.contours), strict=True)}
+        levels = {say: level for level, say in says.items()}
         for text in axes.clabel(lines, fmt=says, fontsize=SMALL, inline=True):
-            text.set_path_effects([withStroke(linewidth=2, foreground="white")])
+            behind = colour_at(made, levels[text.get_text()])
+            text.set_path_effects([withStroke(linewidth=1.5, foreground=behind)])
     if panel.path:
         _path(axes, *panel.path)
     if panel.numbers:
-        _numbers(axes, panel, made, colours, x, y, box)
+        _numbers(axes, panel, made, x, y, box)
     beside = axes.inset_axes((1.0 + 0.08 / _inside(panel, box), 0.0, 0.11 / _inside(panel, box), 1.0))
     bar = axes.figure.colorbar(drawn, cax=beside)
     bar.outline.set_visible(False)
@@ -74,7 +77,7 @@ def draw_surface(figure: Figure, rect: tuple[float, float, float, float], panel:
         rcount=60, ccount=60, antialiased=True,
     )  # fmt: skip
     axes.view_init(elev=32, azim=-60)
-    axes.set_box_aspect((1, 1, 0.62), zoom=1.02)
+    axes.set_box_aspect((1, 1, 0.62), zoom=0.96)
     axes.set_zlim(made.low, made.high)
     for name, axis in (("x", panel.x), ("y", panel.y), ("z", panel.z)):
         getattr(axes, f"set_{name}label")(literal(axis.label), fontsize=TICK, color=INK, labelpad=1)
@@ -112,7 +115,7 @@ def _side(axes, which, axis: Axis, at, edges, inches: float, down: bool, leans: 
     set_axis(axes, which, turned, at, inches)
 
 
-def _numbers(axes, panel: Heat, made: Shade, colours, x, y, box: Box) -> None:
+def _numbers(axes, panel: Heat, made: Shade, x, y, box: Box) -> None:
     wide, high = _inside(panel, box) / len(x), box.high / len(y)
     says = [[None if v is None else panel.numbers.format(v) for v in row] for row in panel.values]
     longest = max((width(say, 1.0) for row in says for say in row if say), default=0.0)
@@ -124,15 +127,8 @@ def _numbers(axes, panel: Heat, made: Shade, colours, x, y, box: Box) -> None:
             value = made.values[row][column]
             if say is None or value is None:
                 continue
-            shown = colours((value - made.low) / (made.high - made.low))
-            ink = "white" if brightness(shown[:3]) < 0.2 else INK
+            ink = ink_on(colour_at(made, value))
             axes.text(x[column], y[row], literal(say), ha="center", va="center", fontsize=size, color=ink)
-
-
-def brightness(rgb: Sequence[float]) -> float:
-    """Relative luminance (WCAG) of red, green and blue from 0 to 1."""
-    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in rgb]
-    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
 
 def _path(axes, xs: Sequence[float], ys: Sequence[float]) -> None:
@@ -156,6 +152,4 @@ def _inside(panel: Heat, box: Box) -> float:
 def _colours(stops: Sequence[str]) -> Colormap:
     from matplotlib.colors import LinearSegmentedColormap
 
-    made = LinearSegmentedColormap.from_list("stops", list(stops))
-    made.set_bad(MISSING)
-    return made
+    return LinearSegmentedColormap.from_list("stops", list(stops)).with_extremes(bad=MISSING)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import replace
+from typing import Literal
 
 from lth_pipeline.reports.charts.chart import Axis, Bars, Chart, Lines, Numbers, Panel
 
@@ -35,12 +36,16 @@ def extent(axis: Axis, values: Iterable[float | None], floor: float | None = Non
 
 
 def lines_x(panel: Lines) -> list[float | None]:
-    return [x for line in panel.lines for x in line.x] + [rule.at for rule in panel.rules if rule.across == "x"]
+    return [x for line in panel.lines for x in line.x]
 
 
 def lines_y(panel: Lines) -> list[float | None]:
-    ys = [y for line in panel.lines for y in (*line.y, *_there(line.low), *_there(line.high))]
-    return ys + [rule.at for rule in panel.rules if rule.across == "y"]
+    """The points and the ends of the bands."""
+    return [y for line in panel.lines for y in (*line.y, *_there(line.low), *_there(line.high))]
+
+
+def rules_at(panel: Lines, across: Literal["x", "y"]) -> list[float]:
+    return [rule.at for rule in panel.rules if rule.across == across]
 
 
 def bars_y(panel: Bars) -> list[float | None]:
@@ -75,7 +80,7 @@ def with_same_y(chart: Chart) -> Chart:
 
 def y_extent(panel: Lines | Bars) -> tuple[float, float]:
     if isinstance(panel, Lines):
-        return extent(panel.y, lines_y(panel))
+        return extent(panel.y, [*lines_y(panel), *rules_at(panel, "y")])
     return extent(panel.y, bars_y(panel), base_of(panel))
 
 

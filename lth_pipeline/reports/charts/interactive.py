@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from lth_pipeline.reports.charts.chart import Bars, Chart, Heat, Lines, Panel
+from lth_pipeline.reports.charts.chart import Bars, Chart, Heat, Lines, Panel, Surface
 from lth_pipeline.reports.charts.extent import with_same_y
+from lth_pipeline.reports.charts.layout import names
 from lth_pipeline.reports.charts.palette import PAPER, Look, darkened, look_key, looks
-from lth_pipeline.reports.charts.plotly_axis import INK, RULE
+from lth_pipeline.reports.charts.plotly_axis import INK, MARGIN, RULE
 from lth_pipeline.reports.charts.plotly_field import heat_figure, surface_figure
 from lth_pipeline.reports.charts.plotly_lines import bars_figure, lines_figure
 
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif"
-NOT_WANTED = ["lasso2d", "select2d", "sendDataToCloud", "hoverClosest3d", "tableRotation", "autoScale2d"]
+#: all that the bar above a panel offers; by name, so that nothing that a new plotly brings is offered unseen
+BUTTONS = [["toImage"], ["zoom2d", "pan2d"], ["zoomIn2d", "zoomOut2d", "resetScale2d"]]
+BUTTONS_3D = [["toImage"], ["zoom3d", "pan3d", "orbitRotation"], ["resetCameraDefault3d"]]
 
 
 @dataclass(frozen=True)
@@ -34,8 +37,8 @@ def specs(chart: Chart, dark: bool = False) -> list[dict]:
     made = []
     for panel in chart.panels:
         data, own = _figure(panel, all_looks, groups)
-        layout = {**_layout(), **own, "meta": {"height": height(panel), "ratio": _ratio(panel)}}
-        made.append({"data": data, "layout": layout, "config": _config(chart.name)})
+        layout = _layout() | own | {"meta": {"height": height(panel), "ratio": _ratio(panel)}}
+        made.append({"data": data, "layout": layout, "config": _config(chart.name, panel)})
     return darkened(made) if dark else made
 
 
@@ -56,8 +59,9 @@ def height(panel: Panel) -> int:
     if isinstance(panel, Bars) and panel.lying:
         return min(1400, 110 + len(panel.groups) * (14 + 18 * max(1, len(panel.bars))))
     if isinstance(panel, Heat):
-        return min(1400, max(340, 90 + 18 * len(panel.y_at)))
-    return 340 if isinstance(panel, Lines | Bars) else 420
+        words = max((len(str(name)) for name in panel.x_at), default=0) if names(panel.x_at) else 0
+        return min(1400, max(340, 130 + 18 * len(panel.y_at) + 4 * words))
+    return 340 if isinstance(panel, Lines | Bars) else 430
 
 
 def _ratio(panel: Panel) -> float | None:
@@ -97,7 +101,7 @@ def _layout() -> dict:
         "paper_bgcolor": clear,
         "plot_bgcolor": clear,
         "font": {"family": FONT, "size": 12, "color": INK},
-        "margin": {"l": 8, "r": 12, "t": 10, "b": 8},
+        "margin": MARGIN,
         "hovermode": "closest",
         "hoverlabel": {"bgcolor": PAPER, "bordercolor": RULE, "font": {"color": INK, "size": 12.5}, "align": "left"},
         "modebar": {"bgcolor": clear, "color": RULE, "activecolor": INK},
@@ -105,11 +109,14 @@ def _layout() -> dict:
     }
 
 
-def _config(name: str) -> dict:
+def _config(name: str, panel: Panel) -> dict:
+    """No logo, no way to send anything anywhere (plotly 7 shows a button for that unless told not to)."""
     return {
         "displaylogo": False,
+        "showSendToCloud": False,
+        "showEditInChartStudio": False,
         "displayModeBar": "hover",
-        "modeBarButtonsToRemove": NOT_WANTED,
+        "modeBarButtons": BUTTONS_3D if isinstance(panel, Surface) else BUTTONS,
         "responsive": True,
         "showLink": False,
         "plotlyServerURL": "",

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from lth_pipeline.reports.charts.chart import Bars, Chart, Heat, Panel, Surface
+from lth_pipeline.reports.charts.chart import Bars, Chart, Heat, Lines, Panel, Surface
 from lth_pipeline.reports.charts.lettering import LABEL, PANEL_TITLE, TICK, height, width, wrapped
 
 WIDTHS = {1: 6.6, 2: 8.7}  # of the whole picture, by panels in a row; three and more: 9
 HEIGHTS = {1: 3.0, 2: 2.55}  # of a panel's inside; three and more in a row: 2.2
+RULE_WORDS = 0.13  # a row of words above a panel
 TICKS_WIDE, BAR_WIDE = 0.42, 0.78  # room for numbers beside an axis; for the colours' own axis
 
 
@@ -88,6 +89,11 @@ def group_labels(panel: Bars, inside: float) -> tuple[list[str], bool]:
     return (list(panel.groups), True) if leans else (broken, False)
 
 
+def said_above(panel: Lines) -> int:
+    """How many upright rules have words: each has a row above the panel."""
+    return sum(rule.across == "x" and bool(rule.say) for rule in panel.rules)
+
+
 def sides(panel: Panel) -> tuple[str, str]:
     """The labels of the lower and of the left side."""
     if isinstance(panel, Bars):
@@ -103,7 +109,7 @@ def names(at: Sequence[float] | Sequence[str]) -> bool:
 def _margins(panel: Panel, cell: float) -> Margins:
     lower, left = sides(panel)
     if isinstance(panel, Surface):
-        return Margins(0.1, 0.35, _title_height(panel, cell - 0.45), 0.1)
+        return Margins(0.1, 0.35, _title_height(panel, cell - 0.45), 0.25)
     high = 2.0  # about; the label on the left is broken again when the height is known
     beside = TICKS_WIDE
     if isinstance(panel, Bars) and panel.lying:
@@ -122,7 +128,8 @@ def _margins(panel: Panel, cell: float) -> Margins:
         )
     elif isinstance(panel, Heat) and names_lean(panel, inside):
         under += min(1.4, 0.6 * max(width(str(name), TICK) for name in panel.x_at))
-    return Margins(beside, right, _title_height(panel, inside), under)
+    above = _title_height(panel, inside) + RULE_WORDS * (said_above(panel) if isinstance(panel, Lines) else 0)
+    return Margins(beside, right, above, under)
 
 
 def names_lean(panel: Heat, inside: float) -> bool:

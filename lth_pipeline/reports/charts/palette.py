@@ -16,7 +16,7 @@ PAPER, PAPER_DARK = "#ffffff", "#14181d"  # what charts stand on
 ARMS_ON_DARK = {
     "dense": "#d6d6d6",
     "ticket": "#3b9be8",
-    "ticket_distilled": "#c0508c",
+    "ticket_distilled": "#cf5f9c",
     "reinit": "#f06a1e",
     "reinit_same_sign": "#ffca5a",
     "random_mask": "#1fc795",
@@ -110,7 +110,7 @@ def on_dark() -> dict[str, str]:
 
 
 def darkened(thing):
-    """The same, nested lists and mappings with every colour as it is on dark. "#0072b22a" has its opacity at its end."""
+    """The same, nested lists and mappings with every colour as it is on dark; "#0072b22a" ends with its opacity."""
     changed = on_dark()
 
     def walk(part):

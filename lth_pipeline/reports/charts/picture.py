@@ -10,7 +10,7 @@ from lth_pipeline.reports.charts.draw_bars import draw_bars
 from lth_pipeline.reports.charts.draw_field import draw_heat, draw_surface
 from lth_pipeline.reports.charts.draw_lines import draw_lines
 from lth_pipeline.reports.charts.extent import with_same_y
-from lth_pipeline.reports.charts.layout import Box, boxes, picture_width
+from lth_pipeline.reports.charts.layout import RULE_WORDS, Box, boxes, picture_width, said_above
 from lth_pipeline.reports.charts.legend import draw_legend, entries, legend_height
 from lth_pipeline.reports.charts.lettering import LABEL, PANEL_TITLE, TICK, TITLE, height, literal, wrapped
 from lth_pipeline.reports.charts.palette import looks
@@ -30,6 +30,8 @@ def png(chart: Chart, dpi: int = 110) -> bytes:
 def drawn(chart: Chart) -> Figure:
     from matplotlib.figure import Figure
 
+    if not chart.panels:
+        raise ValueError(f"chart {chart.name!r} has no panels: give it one, or leave the chart out")
     chart = with_same_y(chart)
     wide = picture_width(chart)
     title = wrapped(chart.title, TITLE, wide - 0.3)
@@ -44,7 +46,7 @@ def drawn(chart: Chart) -> Figure:
         rect = (box.left / wide, box.bottom / high, box.wide / wide, box.high / high)
         if isinstance(panel, Lines | Bars | Heat):
             axes = made.add_axes(rect)
-            _words(axes, box, upright=isinstance(panel, Lines | Bars))
+            _words(axes, box, isinstance(panel, Lines | Bars), said_above(panel) if isinstance(panel, Lines) else 0)
             if isinstance(panel, Lines):
                 draw_lines(axes, panel, all_looks, box)
             elif isinstance(panel, Bars):
@@ -58,14 +60,16 @@ def drawn(chart: Chart) -> Figure:
     return made
 
 
-def _words(axes: Axes, box: Box, upright: bool) -> None:
-    """Title and labels; upright: with a grid that values are read by."""
+def _words(axes: Axes, box: Box, grid: bool, above: int) -> None:
+    """Title and labels; grid: that values are read by; above: rows of words between panel and title."""
     axes.spines[["top", "right"]].set_visible(False)
     axes.set_axisbelow(True)
     axes.tick_params(colors=drawing.INK, labelsize=TICK)
-    if upright:
+    if grid:
         axes.grid(axis="both", color="#eeeeee", linewidth=0.7)
     if box.title:
-        axes.set_title(literal(box.title), fontsize=PANEL_TITLE, loc="left", color=drawing.INK, pad=6)
+        axes.set_title(
+            literal(box.title), fontsize=PANEL_TITLE, loc="left", color=drawing.INK, pad=6 + 72 * RULE_WORDS * above
+        )
     axes.set_xlabel(literal(box.x_label), fontsize=LABEL, color=drawing.INK)
     axes.set_ylabel(literal(box.y_label), fontsize=LABEL, color=drawing.INK)

@@ -9,11 +9,12 @@ from collections.abc import Iterable
 
 from lth_pipeline.reports.charts.chart import Axis, Numbers, Rule
 from lth_pipeline.reports.charts.extent import extent, finite
-from lth_pipeline.reports.charts.palette import arm_look
+from lth_pipeline.reports.charts.palette import PAPER, arm_look
 from lth_pipeline.reports.charts.ticks import ticks
 
 INK, GRID, RULE = "#222222", "#e6e8ea", "#666666"  # `palette.on_dark` knows what they are on dark
 LABEL, TICK = 12.5, 11.5  # pixels
+MARGIN = {"l": 8, "r": 12, "t": 10, "b": 8}  # what labels need comes to it
 
 
 def number(value: float | None) -> float | int | None:
@@ -46,11 +47,16 @@ def hover_name(axis: Axis) -> str:
 
 
 def drawn_axis(
-    axis: Axis, values: Iterable[float | None], floor: float | None = None, letters: int = 46, most: int = 7
+    axis: Axis,
+    values: Iterable[float | None],
+    floor: float | None = None,
+    letters: int = 46,
+    most: int = 7,
+    beside: Iterable[float] = (),
 ) -> dict:
-    """letters: of the label in a line; floor: see `extent`."""
+    """values: what it is marked for; beside: what else lies on it; letters: in a line of the label; floor: as `extent`."""
     values = finite(values, axis.log)
-    low, high = extent(axis, values, floor)
+    low, high = extent(axis, [*values, *beside], floor)
     if axis.log:
         low, high = math.log10(low), math.log10(high)
     made = {
@@ -80,8 +86,9 @@ def plain_axis(label: str, letters: int = 46) -> dict:
 
 
 def rule_shapes(rules: Iterable[Rule], x: Axis, y: Axis) -> dict:
-    """Straight lines across, with their words at the upper or right end."""
-    shapes, says = [], []
+    """Straight lines across. The words of an upright one stand above the panel, each in a row of its own; those of a
+    level one at its right end."""
+    shapes, says, rows = [], [], 0
     for rule in rules:
         upright, axis = rule.across == "x", x if rule.across == "x" else y
         if axis.log and rule.at <= 0:
@@ -90,13 +97,18 @@ def rule_shapes(rules: Iterable[Rule], x: Axis, y: Axis) -> dict:
         at = number(rule.at)
         ends = {"x0": at, "x1": at, "y0": 0, "y1": 1} if upright else {"x0": 0, "x1": 1, "y0": at, "y1": at}
         refs = {"xref": "x", "yref": "paper"} if upright else {"xref": "paper", "yref": "y"}
-        shapes.append({"type": "line", **refs, **ends, "line": {"color": colour, "width": 1, "dash": "dash"}})
+        shapes.append({"type": "line", **refs, **ends, "line": {"color": colour, "width": 1.4, "dash": "dash"}})
         if not rule.say:
             continue
         where = number(math.log10(rule.at)) if axis.log else at  # shapes count in values, annotations in logarithms
-        place = {"x": where, "y": 1, "xanchor": "left", "yanchor": "top", "textangle": -90}
+        place = {"x": where, "y": 1, "xanchor": "auto", "yanchor": "bottom", "yshift": 15 * rows}
+        rows += upright
         if not upright:
             place = {"x": 1, "y": where, "xanchor": "right", "yanchor": "bottom"}
-        font = {"size": 11, "color": colour}
-        says.append({"text": words(rule.say), **refs, **place, "showarrow": False, "font": font, "borderpad": 1})
-    return {"shapes": shapes, "annotations": says}
+        font = {"size": 11, "color": RULE}  # an arm's colour is not always read as text
+        says.append(
+            {"text": words(rule.say), **refs, **place, "showarrow": False, "font": font}
+            | {"borderpad": 1, "bgcolor": f"{PAPER}cc"}
+        )
+    made = {"shapes": shapes, "annotations": says}
+    return made | {"margin": MARGIN | {"t": MARGIN["t"] + 16 * rows}} if rows else made

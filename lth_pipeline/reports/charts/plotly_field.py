@@ -8,9 +8,11 @@ from collections.abc import Sequence
 from lth_pipeline.reports.charts.chart import Axis, Heat, Surface
 from lth_pipeline.reports.charts.draw_field import edges_of
 from lth_pipeline.reports.charts.layout import names
+from lth_pipeline.reports.charts.palette import MISSING
 from lth_pipeline.reports.charts.plotly_axis import (
     GRID,
     INK,
+    MARGIN,
     RULE,
     TICK,
     drawn_axis,
@@ -21,7 +23,7 @@ from lth_pipeline.reports.charts.plotly_axis import (
     words,
 )
 from lth_pipeline.reports.charts.plotly_lines import VALUE
-from lth_pipeline.reports.charts.shade import Shade, heights, shade
+from lth_pipeline.reports.charts.shade import Shade, colour_at, heights, ink_on, shade
 from lth_pipeline.reports.charts.ticks import plain
 
 ON_CELLS = "#101010"  # lines over the colours: the same on dark, for the cells are
@@ -40,7 +42,7 @@ def heat_figure(panel: Heat) -> tuple[list, dict]:
         "zmin": number(made.low),
         "zmax": number(made.high),
         "colorscale": stops(made.stops),
-        "colorbar": _bar(panel.scale, made),
+        "colorbar": _bar(made),
         "hoverongaps": False,
     }
     value = f"%{{z{VALUE}}}"
@@ -59,12 +61,15 @@ def heat_figure(panel: Heat) -> tuple[list, dict]:
         cells["text"] = [["" if v in none or v != v else panel.numbers.format(v) for v in row] for row in panel.values]
         cells["texttemplate"] = "%{text}"
     layout = {
-        "xaxis": _side(panel.x, panel.x_at, False, 46),
-        "yaxis": _side(panel.y, panel.y_at, panel.rows_down, 38),
+        "plot_bgcolor": MISSING,
+        **_bar_words(panel.scale),
+        "xaxis": _side("x", panel.x, panel.x_at, False, 46),
+        "yaxis": _side("y", panel.y, panel.y_at, panel.rows_down, 38),
     }
     if panel.square and not panel.x.log and not panel.y.log:
         ratio = _step(xs) / _step(ys)
         layout["yaxis"] |= {"scaleanchor": "x", "scaleratio": number(ratio), "constrain": "domain"}
+        layout["yaxis"] |= {"constraintoward": "top"}
         layout["xaxis"] |= {"constrain": "domain"}
     return [cells, *_contours(panel, made, xs, ys), *_path(panel)], layout
 
@@ -79,7 +84,7 @@ def surface_figure(panel: Surface) -> tuple[list, dict]:
         "cmin": number(made.low),
         "cmax": number(made.high),
         "colorscale": stops(made.stops),
-        "showscale": False,
+        "colorbar": _bar(made),
         "lighting": {"ambient": 0.75, "diffuse": 0.5, "specular": 0.05},
     }
     value = f"%{{z{VALUE}}}"
@@ -90,7 +95,10 @@ def surface_figure(panel: Surface) -> tuple[list, dict]:
         f"{hover_name(panel.x)}: %{{x{VALUE}}}<br>{hover_name(panel.y)}: %{{y{VALUE}}}<br>"
         f"<b>{hover_name(panel.z)}: {value}</b><extra></extra>"
     )
-    z = _scene_axis(panel.z) | {"range": [number(made.low), number(made.high)]}
+    z = _scene_axis(panel.z) | {
+        "title": {"text": ""},
+        "range": [number(made.low), number(made.high + 0.02 * (made.high - made.low))],
+    }
     if made.ticks:
         z |= {"tickvals": numbers([at for at, _ in made.ticks]), "ticktext": [say for _, say in made.ticks]}
     scene = {
@@ -99,10 +107,10 @@ def surface_figure(panel: Surface) -> tuple[list, dict]:
         "zaxis": z,
         "aspectmode": "manual",
         "aspectratio": {"x": 1, "y": 1, "z": 0.62},
-        "camera": {"eye": {"x": 0.95, "y": -1.45, "z": 0.85}, "center": {"x": 0, "y": 0, "z": -0.12}},
+        "camera": {"eye": {"x": 1.15, "y": -1.85, "z": 1.0}, "center": {"x": 0, "y": 0, "z": -0.12}},
         "bgcolor": "rgba(0,0,0,0)",
     }
-    return [surface], {"scene": scene}
+    return [surface], {"scene": scene, **_bar_words(panel.z.label)}
 
 
 def places(at: Sequence[float] | Sequence[str]) -> list[float | int | None]:
@@ -117,12 +125,17 @@ def _name(at: float | str) -> str | float | int | None:
     return words(at) if isinstance(at, str) else number(at)
 
 
-def _bar(scale: str, made: Shade) -> dict:
+def _bar(made: Shade) -> dict:
     bar = {
-        "title": {"text": words(scale, 34), "side": "right", "font": {"size": TICK}},
-        "thickness": 11,
+        "orientation": "h",  # above the field, which stays as wide as it can be
+        "x": 0.5,
+        "y": 1.0,
+        "yref": "container",
+        "yanchor": "top",
+        "ypad": 2,
+        "xpad": 0,
+        "thickness": 10,
         "outlinewidth": 0,
-        "xpad": 6,
         "tickfont": {"size": 11},
     }
     if made.ticks:
@@ -130,12 +143,23 @@ def _bar(scale: str, made: Shade) -> dict:
     return bar
 
 
-def _side(axis: Axis, at: Sequence[float] | Sequence[str], down: bool, letters: int) -> dict:
+def _bar_words(scale: str) -> dict:
+    """What the colours are, between them and their field: plotly's own title of a lying bar runs into the bar."""
+    text = words(scale, 46)
+    lines = text.count("<br>") + 1
+    place = {"xref": "paper", "yref": "paper", "x": 0.5, "y": 1, "yanchor": "bottom", "yshift": 2, "showarrow": False}
+    said = {"text": text, **place, "font": {"size": TICK}}
+    return {"annotations": [said], "margin": MARGIN | {"t": 36 + 15 * lines}}
+
+
+def _side(which: str, axis: Axis, at: Sequence[float] | Sequence[str], down: bool, letters: int) -> dict:
     """One side of a field; down: its first place is the uppermost."""
     if names(at):
         ends = [-0.5, len(at) - 0.5]
         made = plain_axis(axis.label, letters) | {"tickvals": list(range(len(at)))}
         made |= {"ticktext": [words(str(name), 24) for name in at], "type": "linear", "showgrid": False}
+        if which == "x" and len(at) > 2 and max(len(str(name)) for name in at) > 60 / len(at):
+            made |= {"tickangle": -38}  # never left out, as plotly does with names that touch
         return made | {"range": ends[::-1] if down or axis.falling else ends}
     edges = edges_of(at, axis.log)
     limits = axis.limits or (min(edges), max(edges))
@@ -157,8 +181,9 @@ def _contours(panel: Heat, made: Shade, xs: Sequence[float], ys: Sequence[float]
     field = np.ma.masked_invalid([[np.nan if v is None else v for v in row] for row in made.values])
     found = contourpy.contour_generator(xs, ys, field)
     traces = []
-    for level in sorted(panel.contours):
-        outlines = found.lines(math.log10(level) if panel.log else level)
+    for number_, level in enumerate(sorted(panel.contours)):
+        value = math.log10(level) if panel.log else level
+        outlines, behind = found.lines(value), colour_at(made, value)
         if not outlines:
             continue
         x: list = []
@@ -167,14 +192,26 @@ def _contours(panel: Heat, made: Shade, xs: Sequence[float], ys: Sequence[float]
             x += [*([None] if x else []), *numbers(outline[:, 0].tolist())]
             y += [*([None] if y else []), *numbers(outline[:, 1].tolist())]
         longest = max(outlines, key=len)
-        label = longest[len(longest) // 3]
+        label = _away(longest, panel.path, number_)
+        ink = ink_on(behind)
         shown = {"type": "scatter", "hoverinfo": "skip"}
         traces += [
-            {**shown, "mode": "lines", "x": x, "y": y, "line": {"color": ON_CELLS, "width": 1}},
+            {**shown, "mode": "lines", "x": x, "y": y, "line": {"color": ink, "width": 1}},
             {**shown, "mode": "text", "x": [number(label[0])], "y": [number(label[1])], "text": [plain(level)]}
-            | {"textfont": {"size": 10.5, "color": ON_CELLS, "shadow": "0 0 3px #ffffff, 0 0 3px #ffffff"}},
+            | {"textfont": {"size": 10.5, "color": ink, "shadow": ", ".join([f"0 0 2px {behind}"] * 4)}},
         ]
     return traces
+
+
+def _away(outline, path, place: int) -> tuple[float, float]:
+    """The point of an outline (points × 2) where its number stands: far from the path; without one, in another
+    direction for each of the outlines, which lie around each other."""
+    import numpy as np
+
+    if not path:
+        return outline[int(len(outline) * ((0.2 + 0.618 * place) % 1))]
+    apart = np.linalg.norm(outline[:, None, :] - np.array(path, dtype=float).T[None, :, :], axis=2).min(axis=1)
+    return outline[int(apart.argmax())]
 
 
 def _path(panel: Heat) -> list[dict]:
@@ -193,7 +230,7 @@ def _path(panel: Heat) -> list[dict]:
 
 def _scene_axis(axis: Axis) -> dict:
     return {
-        "title": {"text": words(axis.label, 26), "font": {"size": TICK}},
+        "title": {"text": words(axis.label, 12), "font": {"size": TICK}},
         "tickfont": {"size": 10},
         "gridcolor": GRID,
         "linecolor": RULE,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from lth_pipeline.reports.charts.chart import Bars, Line, Lines
-from lth_pipeline.reports.charts.extent import bars_y, base_of, empty, lines_x, lines_y
+from lth_pipeline.reports.charts.extent import bars_y, base_of, empty, lines_x, lines_y, rules_at
 from lth_pipeline.reports.charts.palette import SYMBOLS, Look, look_key
 from lth_pipeline.reports.charts.plotly_axis import (
     INK,
@@ -30,8 +30,8 @@ def lines_figure(panel: Lines, looks: Mapping[tuple, Look], group_of: Mapping[tu
             traces.append(_band(line, look, group))
         traces.append(_line(line, panel, look, group))
     layout = {
-        "xaxis": drawn_axis(panel.x, lines_x(panel)),
-        "yaxis": drawn_axis(panel.y, lines_y(panel), letters=38),
+        "xaxis": drawn_axis(panel.x, lines_x(panel), beside=rules_at(panel, "x")),
+        "yaxis": drawn_axis(panel.y, lines_y(panel), letters=38, beside=rules_at(panel, "y")),
         **rule_shapes(panel.rules, panel.x, panel.y),
     }
     if empty([y for line in panel.lines for y in line.y]):

@@ -45,6 +45,25 @@ def heights(values: Sequence[Numbers], log: bool, limits: tuple[float, float] | 
     return Shade(cut, low, high, SEQUENTIAL, marks)
 
 
+def colour_at(made: Shade, value: float) -> str:
+    """The colour ("#rrggbb") of a value, which is counted as those of `made` are."""
+    place = (len(made.stops) - 1) * min(1.0, max(0.0, (value - made.low) / (made.high - made.low)))
+    left = min(int(place), len(made.stops) - 2)
+    parts = zip(_rgb(made.stops[left]), _rgb(made.stops[left + 1]), strict=True)
+    return "#" + "".join(f"{round(a + (place - left) * (b - a)):02x}" for a, b in parts)
+
+
+def ink_on(colour: str) -> str:
+    """Black or white, whichever is read better on the colour: a contrast of 4.5 to 1 or more."""
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in (p / 255 for p in _rgb(colour))]
+    brightness = 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+    return "#fffffe" if brightness < 0.179 else "#000000"
+
+
+def _rgb(colour: str) -> list[int]:
+    return [int(colour[place : place + 2], 16) for place in (1, 3, 5)]
+
+
 def _limits(given: tuple[float, float] | None, log: bool, values: list[list[float | None]]) -> tuple[float, float]:
     if given:
         return tuple(math.log10(value) for value in given) if log else given

@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 
 from lth_pipeline.reports.charts.chart import Axis
+from lth_pipeline.reports.charts.extent import extent, finite
 
 MOST = 8  # labels on an axis
 Ticks = list[tuple[float, str]]
 
 
 def ticks(axis: Axis, values: Iterable[float | None], most: int = MOST) -> Ticks | None:
-    """At most `most` (place, label), the first and the last among them. None: whatever the drawing finds good (a linear
-    axis). A falling log axis, that of densities, is marked where there are values."""
+    """At most `most` (place, label), the outermost of the axis among them. None: whatever the drawing finds good (a
+    linear axis). A falling log axis, that of densities, is marked where there are values."""
     if axis.ticks is not None:
-        return thinned([(at, say) for at, say in axis.ticks if not axis.log or at > 0], axis, most)
+        low, high = extent(axis, values)
+        return thinned([(at, say) for at, say in axis.ticks if low <= at <= high], axis, most)
     if not axis.log:
         return None
-    there = sorted({float(value) for value in values if value is not None and value > 0 and math.isfinite(value)})
+    there = sorted(set(finite(values, log=True)))
     if axis.limits:
         there = [value for value in there if axis.limits[0] <= value <= axis.limits[1]] or list(axis.limits)
     if not there:
@@ -38,6 +41,13 @@ def thinned(marks: Sequence[tuple[float, str]], axis: Axis, most: int = MOST) ->
         return abs(math.log(one[0] / other[0])) if axis.log else abs(one[0] - other[0])
 
     apart = 0.999 * gap(marks[0], marks[-1]) / (most - 1)
+    # every second, third … of them, where they are about evenly spaced; the last takes the place of one too near
+    last = len(marks) - 1
+    step = next((step for step in range(1, last + 1) if last % step == 0 and last // step < most), last)
+    step = min(step, -(-last // (most - 1))) if last // step < most // 2 else step
+    even = [mark for place, mark in enumerate(marks[:-1]) if place % step == 0 and last - place >= step] + [marks[-1]]
+    if all(gap(one, other) >= 0.6 * apart for one, other in pairwise(even)):
+        return even
     kept = [marks[0]]
     for mark in marks[1:-1]:
         if gap(kept[-1], mark) >= apart and gap(mark, marks[-1]) >= apart:

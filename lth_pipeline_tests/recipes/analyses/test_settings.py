@@ -15,7 +15,7 @@ SETTINGS = {
     "margin": (0.02, {"verdict"}),
     "rounds": (
         [0, 1],
-        {"loss_landscape", "training_path", "connectivity", "robustness", "label_noise", "ensembles", "mask_structure"},
+        {"loss_landscape", "training_path", "connectivity", "robustness", "label_noise", "ensembles", "paper_figures"},
     ),
     "examples": (50, {"loss_landscape", "training_path", "robustness"}),
     "landscape_points": (7, {"loss_landscape", "training_path"}),

@@ -1,31 +1,62 @@
-"""The comparison of a sweep's experiments as a person reads it in a terminal."""
+"""A comparison as a person reads it in a terminal."""
 
 from __future__ import annotations
 
+import click
 from rich.console import Console
 from rich.table import Table
 
 from lth_pipeline.commands.screen import needed
+from lth_pipeline.experiments.lineups import Lineup
+from lth_pipeline.home import Home
+from lth_pipeline.orchestration import comparisons
 from lth_pipeline.reports.comparison import Comparison, gaps, summary
-from lth_pipeline.reports.comparison_page import percent
+from lth_pipeline.reports.comparison_text import apart, percent
 
 CELL = 15  # characters of a mean with its spread and the gap before it
 FEWEST, MOST = 3, 8  # columns of rounds
+MOST_SETTINGS = 12  # that tell experiments apart and are printed; the page has all
+
+
+def comparison_ending(home: Home, cards, lineup: Lineup, done: str) -> None:
+    """What a comparison that was made ends with: its table, and where its files lie."""
+    from lth_pipeline.recipes.facts import title_of
+    from lth_pipeline.reports.comparison import read_comparison
+
+    folder = home.reports / lineup.name
+    titles = {name: title_of(cards[name].data) for name in lineup.members}
+    comparison_on_screen(read_comparison(folder / comparisons.TABLE, lineup, cards, titles))
+    more = f"   (or: lth results {lineup.name} --format csv)" if lineup.kind == "sweep" else ""
+    click.echo(
+        f"{done}\n"
+        f"  figure    {folder / comparisons.FIGURE}\n"
+        f"  report    {folder / comparisons.PAGE}\n"
+        f"  table     {folder / comparisons.TABLE}{more}\n"
+        f"  each      {home.reports / lineup.members[0]} … {lineup.members[-1]}\n"
+        f"  UIs       make ui  (or: lth ui)   Dagster {home.dagster_ui}   MLflow {home.mlflow_ui}"
+    )
 
 
 def comparison_on_screen(compared: Comparison) -> None:
     """A line for each experiment and arm, a column for each of some rounds: mean ± standard deviation."""
-    console, sweep = Console(markup=False), compared.sweep
-    console.print(f"{sweep.name}: {compared.subtitle}", style="italic", highlight=False)
+    console, lineup = Console(markup=False), compared.lineup
+    head = f"{lineup.name}: {compared.subtitle}" if compared.subtitle else lineup.name
+    console.print(head, style="italic", highlight=False)
     lines = {
         (line.experiment, "ticket" if line.arm == "dense" else line.arm, line.round): line
         for line in summary(compared).itertuples()
     }
     arms = [arm for arm in compared.arms() if arm != "dense"] or ["ticket"]
     controls = [arm for arm in arms if arm != "ticket"]
-    lead = [*(entry.rpartition(".")[2] for entry in sweep.varied), *compared.differing, "arm"]
+    # what a sweep varies tells its experiments apart; others have names, and too many settings for columns
+    swept = lineup.kind == "sweep"
+    lead = [*(entry.rpartition(".")[2] for entry in lineup.varied)] if swept else ["experiment"]
+    lead += [*compared.differing, "arm"]
     about = {
-        member: [*compared.at[member].values(), *(compared.facts[member][name] for name in compared.differing)]
+        member: [
+            *(lineup.at[member].values() if swept else [member]),
+            *(compared.facts[member][name] for name in compared.differing),
+        ]
         for member in compared.members
     }
     widths = [max(map(len, (name, *cells))) + 2 for name, *cells in zip(lead, *about.values(), strict=False)]
@@ -59,6 +90,22 @@ def comparison_on_screen(compared: Comparison) -> None:
         *(f"{note[0].upper()}{note[1:]}." for note in compared.notes),
     ]
     console.print("\n".join(said), style="dim italic", highlight=False)
+    if not swept:
+        _settings(console, compared)
+
+
+def _settings(console: Console, compared: Comparison) -> None:
+    """The settings in which experiments differ that no sweep has varied."""
+    shown = apart(compared)
+    table = Table(header_style="bold", box=None, padding=(0, 2, 0, 0), pad_edge=False)
+    for column in shown.columns:
+        table.add_column(column)
+    for row in shown.rows[:MOST_SETTINGS]:
+        table.add_row(*row)
+    if shown.rows:
+        console.print(table)
+    if len(shown.rows) > MOST_SETTINGS:
+        console.print(f"… and {len(shown.rows) - MOST_SETTINGS} more: the report has them.", style="dim italic")
 
 
 def some(rounds: list[int], count: int) -> list[int]:

@@ -152,7 +152,7 @@ def _judged(asset: str, name: str, replicate: int | None, tags: dict[str, str] |
     if tags is None:
         return AssetStatus(asset, name, replicate, None, "missing")
     fresh = recipe is not None and tags.get(RECIPE_TAG) == recipe
-    why = "" if fresh else "not made of what is there now, or by other settings or code"
+    why = "" if fresh else "not made of what is there now, by its settings and code"
     return AssetStatus(asset, name, replicate, None, "fresh" if fresh else "stale", why)
 
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 #: the digits that contour levels begin with, the finest first
-DIGITS = ((1, 2, 5), (1, 3), (1,))
+DIGITS = ((1, 1.5, 2, 3, 4, 5, 7), (1, 2, 5), (1, 3), (1,))
 
 
 def key(row: pd.Series) -> str:

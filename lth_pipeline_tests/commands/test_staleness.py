@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from lth_pipeline.orchestration.report import GATHERED
 from lth_pipeline.recipes import load_cards
 from lth_pipeline.recipes.recipe import CODE
 from lth_pipeline_tests.orchestration.running import gather, materialise, opened
@@ -50,31 +51,31 @@ def test_nothing_is_stale_after_a_run(done):
 def test_a_change_of_training_makes_every_training_stale_and_all_below(done):
     done.card("small", SMALL_CARD.replace("iterations: 90", "iterations: 120"))
     found = stale(done)
-    assert found.keys() == {"r00_trained", *EVERY, "results"}  # the initial weights do not depend on it
+    assert found.keys() == {"r00_trained", *EVERY, *GATHERED}  # the initial weights do not depend on it
     assert found["r00_trained"] == "training.iterations: 90 → 120"
     assert found["r02_ticket"].startswith("follows r02_mask")
 
 
 def test_a_change_of_pruning_leaves_the_dense_network_alone(done):
     done.card("small", SMALL_CARD.replace("output_rate: 0.2", "output_rate: 0.3"))
-    assert stale(done).keys() == {*EVERY, "results"}
+    assert stale(done).keys() == {*EVERY, *GATHERED}
 
 
 def test_a_change_that_concerns_one_stage_only_leaves_the_others(done):
     """Other arms: the control is another asset's business, tickets and masks stay."""
     done.card("small", SMALL_CARD.replace("arms: [ticket, reinit]", "arms: [ticket]"))
-    assert stale(done).keys() == {"r01_control", "r02_control", "results"}
+    assert stale(done).keys() == {"r01_control", "r02_control", *GATHERED}
 
 
 def test_a_change_of_code_is_seen(done, monkeypatch):
     monkeypatch.setitem(CODE, "reinit", CODE["reinit"] + 1)
     found = stale(done)
-    assert found.keys() == {"r01_control", "r02_control", "results"}
+    assert found.keys() == {"r01_control", "r02_control", *GATHERED}
 
 
 def test_a_change_without_consequence_makes_nothing_stale(done):
     done.card("small", SMALL_CARD.replace("seconds", "a few seconds").replace("rounds: 2", "rounds: 3"))
-    assert stale(done) == {}
+    assert stale(done).keys() == {"report"}  # which shows the whole card
 
 
 def test_a_lost_artifact_is_seen(done):
@@ -84,7 +85,7 @@ def test_a_lost_artifact_is_seen(done):
             (done.store / "objects" / record["version"][:2] / f"{record['version']}.safetensors").unlink()
     found = stale(done)
     assert found["r01_trained"] == "its artifact is gone from the store, or was computed anew with other bits"
-    assert found.keys() >= {"r02_mask", "r02_trained", "results"} and "r01_control" not in found
+    assert found.keys() >= {"r02_mask", "r02_trained", *GATHERED} and "r01_control" not in found
 
 
 def test_run_brings_up_to_date_just_what_is_stale(inside):

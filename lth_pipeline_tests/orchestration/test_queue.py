@@ -6,6 +6,7 @@ import pytest
 from dagster import DagsterInstance, build_sensor_context
 from dagster._core.execution.backfill import BulkActionStatus
 
+from lth_pipeline.orchestration.report import GATHERED
 from lth_pipeline.orchestration.sweep_job import chosen_cards, scheduled
 from lth_pipeline.recipes import load_cards
 from lth_pipeline_tests.orchestration.running import gather, materialise, opened
@@ -160,7 +161,8 @@ def test_results_are_gathered_once_the_trainings_have_ended_also_where_some_fail
         instance.update_backfill(trainings.with_status(BulkActionStatus.COMPLETED_FAILED))
     cursor, said, (gathering, _) = look(cursor)
     assert said == f"results of two are queued: backfill {gathering.backfill_id}"
-    assert wanted(gathering) == {"results": {"two_learning_rate_0p001"}, "sweep_results": {"two"}}
+    gathered = {asset: {"two_learning_rate_0p001"} for asset in GATHERED}
+    assert wanted(gathering) == {**gathered, "sweep_results": {"two"}}
     assert gathering.tags["lth/sweep"] == "two"
     assert gathering.tags["lth/started_by"] == "sensor gather_queued" and "dagster-ray/config" not in gathering.tags
     _, said, backfills = look(cursor)

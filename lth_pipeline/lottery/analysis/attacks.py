@@ -52,24 +52,35 @@ def accuracies(
     at_once: int = 250,
 ) -> list[dict[str, Any]]:
     """Rows {attack, radius, accuracy, images}: "clean" at radius 0, then "fgsm" and "pgd" at each of `radii`, of so
-    many full scales of `box`. start: as of `pgd`, with a row for each image. at_once: images a pass."""
+    many full scales of `box`. start: as of `pgd`, with a row for each image. at_once: images a pass.
+
+    What a network gets wrong without an attack is not attacked and counts as wrong. So does what PGD broke within a
+    smaller radius: that image lies within the larger one, too.
+    """
     full_scale = box[1] - box[0]
     attacks: list[tuple[str, float]] = [("clean", 0.0), *((name, r) for name in ("fgsm", "pgd") for r in radii)]
     right = dict.fromkeys(attacks, 0)
     for images, truth, begun in zip(pixels.split(at_once), labels.split(at_once), start.split(at_once), strict=True):
-        for name, radius in attacks:
-            if name == "fgsm":
-                seen = fgsm(logits, images, truth, radius * full_scale, box)
-            elif name == "pgd":
-                seen = pgd(logits, images, truth, radius * full_scale, begun, box)
-            else:
-                seen = images
-            with torch.no_grad():
-                right[name, radius] += int((logits(seen).argmax(1) == truth).sum())
+        standing = _right(logits, images, truth)
+        images, truth, begun = images[standing], truth[standing], begun[standing]
+        right["clean", 0.0] += len(truth)
+        for radius in radii:
+            seen = fgsm(logits, images, truth, radius * full_scale, box)
+            right["fgsm", radius] += int(_right(logits, seen, truth).sum())
+        for radius in sorted(radii):
+            seen = pgd(logits, images, truth, radius * full_scale, begun, box)
+            standing = _right(logits, seen, truth)
+            images, truth, begun = images[standing], truth[standing], begun[standing]
+            right["pgd", radius] += len(truth)
     return [
         {"attack": name, "radius": radius, "accuracy": right[name, radius] / len(labels), "images": len(labels)}
         for name, radius in attacks
     ]
+
+
+@torch.no_grad()
+def _right(logits: Logits, pixels: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    return logits(pixels).argmax(1) == labels
 
 
 def _uphill(logits: Logits, pixels: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:

@@ -113,7 +113,8 @@ def _text(calibration: pd.DataFrame, attacks: pd.DataFrame, corruptions: pd.Data
             f"{int(attacks['images'].min()):,} test images were attacked, each pixel moved by the radius at most, a "
             "share of the full scale (0 black, 1 white). FGSM (Goodfellow et al. 2015) takes one step; PGD (Madry "
             "et al. 2018) takes 20 steps of an eighth of the radius from a random start, the same for every network. "
-            "None of the networks was trained against attacks."
+            "An image counts where the network is right without and with the attack, under PGD within every smaller "
+            "radius, too. None of the networks was trained against attacks."
         )
     if len(calibration):
         text.append(

@@ -54,7 +54,7 @@ def drawn_axis(
     most: int = 7,
     beside: Iterable[float] = (),
 ) -> dict:
-    """values: what it is marked for; beside: what else lies on it; letters: in a line of the label; floor: as `extent`."""
+    """values: what it is marked for; beside: what else lies on it; floor: see `extent`; letters: in a label's line."""
     values = finite(values, axis.log)
     low, high = extent(axis, [*values, *beside], floor)
     if axis.log:

@@ -49,6 +49,28 @@ def test_accuracy_falls_where_the_radius_reaches_the_boundary():
     assert {row["images"] for row in rows} == {3}
 
 
+def test_what_is_broken_within_a_smaller_radius_stays_broken():
+    """A network that errs between 0.25 and 0.35 alone: an attack by 0.4 from 0.1 steps over it, in ever larger balls
+    there is always the image that broke it."""
+
+    def errs_in_a_gap(pixels: torch.Tensor) -> torch.Tensor:
+        inside = 0.05 - (pixels.mean((1, 2, 3)) - 0.3).abs()
+        return torch.stack([-inside, inside], 1)
+
+    pixels, labels = torch.full((2, 1, 2, 2), 0.1), torch.zeros(2, dtype=torch.int64)
+    rows = accuracies(errs_in_a_gap, pixels, labels, [0.1, 0.2, 0.5], torch.zeros_like(pixels))
+    found = {name: [row["accuracy"] for row in rows if row["attack"] == name] for name in ("clean", "fgsm", "pgd")}
+    assert found == {"clean": [1.0], "fgsm": [1.0, 0.0, 1.0], "pgd": [1.0, 0.0, 0.0]}
+
+
+def test_a_network_that_is_never_right_leaves_nothing_to_attack():
+    model = build("resnet_cifar", (1, 8, 8), 4, depth=8, filters=4, initialisation="kaiming_normal")
+    weights, pixels = model.initialise(generator(0)), torch.rand(5, 1, 8, 8, generator=generator(1))
+    wrong = (model.logits(weights, pixels).argmax(1) + 1) % 4
+    rows = accuracies(lambda seen: model.logits(weights, seen), pixels, wrong, [0.01], torch.zeros_like(pixels))
+    assert [row["accuracy"] for row in rows] == [0, 0, 0]
+
+
 def test_radii_are_shares_of_the_range_that_signals_have():
     """-4 to 4: a tenth is 0.8."""
     signals = torch.full((1, 1, 2, 2), 1.0)

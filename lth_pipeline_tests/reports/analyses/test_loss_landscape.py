@@ -103,11 +103,13 @@ def test_tables_without_their_surfaces_still_show_the_sharpness():
     assert [chart.name for chart in section(Findings(found.tables), ABOUT).charts] == ["sharpness"]
 
 
-@pytest.mark.parametrize(("low", "high"), [(1e-3, 30.0), (0.03, 4.0), (1e-8, 20.0), (0.5, 3.0)])
+@pytest.mark.parametrize(("low", "high"), [(1e-3, 30.0), (0.03, 4.0), (1e-8, 20.0), (0.5, 3.0), (2.2, 7.2)])
 def test_contours_are_round_numbers_inside(low, high):
     found = levels(low, high)
-    assert 1 <= len(found) <= 9 and all(low < level < high for level in found)
-    assert all(round(level / 10 ** math.floor(math.log10(level) + 1e-9), 6) in (1, 2, 3, 5) for level in found)
+    assert 3 <= len(found) <= 9 and all(low < level < high for level in found)
+    assert all(
+        round(level / 10 ** math.floor(math.log10(level) + 1e-9), 6) in (1, 1.5, 2, 3, 4, 5, 7) for level in found
+    )
 
 
 def test_an_extent_leaves_out_what_is_no_number_and_what_is_far_below():

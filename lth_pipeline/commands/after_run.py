@@ -44,6 +44,7 @@ def _causes(failed: list[dict]) -> list[dict]:
 def _ending(home: Home, cards, experiment: Experiment, done: str) -> None:
     from lth_pipeline.commands.common import workshop
     from lth_pipeline.commands.screen import results_on_screen
+    from lth_pipeline.orchestration.analyses import WORDS
     from lth_pipeline.recipes.remarks import remarks
     from lth_pipeline.reports.table import read_results
 
@@ -52,6 +53,7 @@ def _ending(home: Home, cards, experiment: Experiment, done: str) -> None:
     shop = workshop(home)
     chains = [shop.chain(cards, experiment.name, int(number)) for number in frame["replicate"].unique()]
     results_on_screen(experiment, frame, remarks(shop, chains))
+    click.echo(f"Verdict: {(folder / 'verdict' / WORDS).read_text().splitlines()[0]}")
     click.echo(
         f"{done}\n"
         f"  figures   {folder / 'accuracy_by_density.png'}\n"

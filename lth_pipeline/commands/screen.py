@@ -11,7 +11,7 @@ from rich.table import Table
 from lth_pipeline.experiments import Experiment
 from lth_pipeline.experiments.arms import ARMS
 from lth_pipeline.recipes.facts import title_of
-from lth_pipeline.reports.report import sentence
+from lth_pipeline.reports.sentence import sentence
 from lth_pipeline.reports.table import by_round, differences, notes
 
 WIDE = 3  # more arms are not put side by side, however wide the terminal

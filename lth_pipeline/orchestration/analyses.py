@@ -33,6 +33,7 @@ from lth_pipeline.recipes.analyses.catalog import ANALYSES, Analysis
 from lth_pipeline.recipes.recipe import CODE
 
 GROUP = "analyses"
+WORDS = "found.txt"  # in words, what an analysis found
 
 
 def analysis_assets(cards: Mapping[str, Experiment], reports: Path) -> list[AssetsDefinition]:
@@ -108,7 +109,7 @@ def _materialise(context, compute: Compute, tracking: Tracking, cards, analysis:
         f"{table}.csv": frame.to_csv(index=False).encode() for table, frame in findings.tables.items() if len(frame)
     }
     folder = folder_of(reports, analysis, name, replicate)
-    files = {**tables, **pictures}
+    files = {**tables, **pictures, WORDS: "\n\n".join([section.headline, *section.text, ""]).encode()}
     results.write(folder, files)
     tags = results.run_tags(context, tracking, combined_id(parts))
     run_id = log_results(tracker, name, card.description, files, tags, kind=analysis.name, replicate=replicate)

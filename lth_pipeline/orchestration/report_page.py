@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Sequence
+from dataclasses import replace
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
@@ -13,11 +14,12 @@ from lth_pipeline.home import find_home
 from lth_pipeline.orchestration.findings import about_of, findings_of, section_of
 from lth_pipeline.recipes.analyses.analysis import Subject, joined, look_up
 from lth_pipeline.recipes.facts import facts_of, title_of
-from lth_pipeline.recipes.remarks import remarks
+from lth_pipeline.recipes.remarks import followed, remarks
 from lth_pipeline.recipes.route import in_words
 
 if TYPE_CHECKING:
     from lth_pipeline.orchestration.report import Collected
+    from lth_pipeline.reports.analyses.section import About, Section
     from lth_pipeline.reports.page.contents import Chapter, Entry, KeyValues, Link
     from lth_pipeline.tracking.tracker import Tracker
 
@@ -43,6 +45,7 @@ def report_page(subject: Subject, found: Sequence[Collected], tracker: Tracker) 
         Chapter(title, [_entry(each, subject) for each in found if each.analysis.chapter == key], lead)
         for key, (title, lead) in CHAPTERS.items()
     ]
+    chapters[1] = replace(chapters[1], entries=[*chapters[1].entries, *_followed(subject)])
     return page(
         Page(
             title=card.name,
@@ -68,15 +71,38 @@ def _entry(each: Collected, subject: Subject) -> Entry:
     done = [found for part in each.there if (found := look_up(subject.workshop, part))]
     findings = findings_of(joined(made.found for made in done))
     chains = [chain for chain in subject.chains if chain.replicate in each.replicates]
-    of = Subject(subject.workshop, chains, subject.beyond)
+    about = about_of(subject.experiment, Subject(subject.workshop, chains, subject.beyond))
     return Entry(
         analysis.name,
         analysis.title,
         analysis.question,
-        section_of(analysis, findings, about_of(subject.experiment, of)),
+        _plain(section_of(analysis, findings, about), about, about_of(subject.experiment, subject)),
         note=f"{missing} of {len(each.parts)} parts are not analysed yet: lth report {name}" if missing else "",
         csv={f"{table}.csv": frame.to_csv(index=False) for table, frame in findings.tables.items() if len(frame)},
     )
+
+
+def _followed(subject: Subject) -> list[Entry]:
+    """Of dense trainings whose mask was followed (early-bird tickets), the first."""
+    from lth_pipeline.reports.analyses.section import Section
+    from lth_pipeline.reports.mask_distance import chart
+    from lth_pipeline.reports.page.contents import Entry
+
+    for chain in subject.chains:
+        if seen := followed(subject.workshop, chain):
+            said = "It never settled." if seen.settled is None else f"It settled at iteration {seen.settled:,}."
+            drawn = chart(seen.iterations, seen.distances, seen.settled, f"replicate {seen.replicate}")
+            return [Entry("mask_distance", "When the mask settled", section=Section(said, [drawn]))]
+    return []
+
+
+def _plain(section: Section, about: About, whole: About) -> Section:
+    """Without what stands at the head of the page, which pictures that stand alone have in their titles; with n, where
+    it is not that of the page."""
+    n = len(about.replicates)
+    instead = "" if n == len(whole.replicates) else f", n = {n}"
+    charts = [replace(chart, title=chart.title.replace(f": {about.head}", instead)) for chart in section.charts]
+    return replace(section, charts=charts)
 
 
 def _made(subject: Subject, frame, tracker: Tracker) -> Chapter:

@@ -1,4 +1,4 @@
-"""The results of an experiment: every replicate, round and arm in one table, the figures, the report."""
+"""The results of an experiment: every replicate, round and arm in one table, and the figures."""
 
 # No `from __future__ import annotations`: Dagster reads the types of an asset's arguments at run time.
 import hashlib
@@ -32,7 +32,7 @@ from lth_pipeline.recipes.facts import title_of
 from lth_pipeline.recipes.remarks import followed, remarks
 
 NAME = "results"
-CODE = 3  # raise it when the table, the figures or the report change
+CODE = 4  # raise it when the table or the figures change
 
 
 def results_asset(cards: Mapping[str, Experiment], deepest: int, reports: Path) -> AssetsDefinition:
@@ -42,7 +42,7 @@ def results_asset(cards: Mapping[str, Experiment], deepest: int, reports: Path) 
     @asset(
         name=NAME,
         deps=reads,  # Dagster itself maps experiment × replicate to experiment
-        description="Every replicate, round and arm in one table; the figures of the paper; the report.",
+        description="Every replicate, round and arm in one table, and as two figures.",
         group_name=NAME,
         partitions_def=experiment_partitions(cards),
         code_version=str(CODE),
@@ -122,7 +122,7 @@ def _materialise(
     chains = [compute.workshop().chain(cards, name, int(number)) for number in frame["replicate"].unique()]
     seen = [found for chain in chains if (found := followed(compute.workshop(), chain))]
     said = remarks(compute.workshop(), chains)
-    files = bundle.results_files(experiment, title_of(experiment.data), frame, said, seen)
+    files = bundle.results_files(experiment, title_of(experiment.data), frame, seen)
     folder = reports / name
     write(folder, files)
     run_id = log_results(tracker, name, experiment.description, files, run_tags(context, tracking, recipe))
@@ -142,7 +142,6 @@ def _materialise(
                 markdown_picture(files["early_stop_by_density.png"], "early-stop iteration by density")
             ),
             **({"remarks": MetadataValue.text(" ".join(said))} if said else {}),
-            "report": MetadataValue.path(str(folder / "report.html")),
             "CSV": MetadataValue.path(str(folder / "results.csv")),
             "MLflow run": MetadataValue.url(tracker.run_url(name, run_id)),
         },

@@ -9,11 +9,9 @@ import pandas as pd
 
 from lth_pipeline.experiments import Experiment
 from lth_pipeline.experiments.arms import ARMS
-from lth_pipeline.experiments.flat import described
 from lth_pipeline.reports.drawing import QUICK, png
 from lth_pipeline.reports.figures import accuracy_by_density, early_stop_by_density
 from lth_pipeline.reports.mask_distance import mask_distances
-from lth_pipeline.reports.report import report
 from lth_pipeline.reports.table import by_round, notes
 
 
@@ -27,35 +25,27 @@ class Followed(Protocol):
 
 
 def results_files(
-    experiment: Experiment,
-    data: str,
-    frame: pd.DataFrame,
-    remarks: Sequence[str] = (),
-    followed: Sequence[Followed] = (),
+    experiment: Experiment, data: str, frame: pd.DataFrame, followed: Sequence[Followed] = ()
 ) -> dict[str, bytes]:
-    """{file name: content}: the table, the two figures, the report; of the first replicate whose dense training was
-    followed, the distances between its masks. data: what the data is called. remarks: sentences for the report."""
+    """{file name: content}: the table, the two figures; of the first replicate whose dense training was followed, the
+    distances between its masks. data: what the data is called."""
     subtitle = (
         f"{data} · {experiment.training.iterations:,} iterations · "
         f"n = {frame['replicate'].nunique()} · seed {experiment.seed}"
     )
-    settings = {field: value for field, value, _ in described(experiment)}
     title = f"{experiment.name}: {subtitle}"
     extra = {}
     if followed:
         first = followed[0]
         head = f"{experiment.name} · replicate {first.replicate}"
         quick = [QUICK] if (frame["protocol"] == "quick").any() else []  # draws and controls are not in this picture
-        drawn = mask_distances(first.iterations, first.distances, first.settled, head, quick)
-        extra = {"mask_distance.png": png(drawn)}
-    pictures = [(drawn, f"Distances between the masks on the way of {head}.")] if followed else []
+        extra = {
+            "mask_distance.png": png(mask_distances(first.iterations, first.distances, first.settled, head, quick))
+        }
     return {
         "results.csv": frame.to_csv(index=False).encode(),
         "accuracy_by_density.png": png(accuracy_by_density(frame, title)),
         "early_stop_by_density.png": png(early_stop_by_density(frame, title)),
-        "report.html": report(
-            experiment.name, experiment.description, subtitle, frame, settings, remarks, pictures
-        ).encode(),
         **extra,
     }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from lth_pipeline.reports.charts.chart import Axis, Chart, Heat
 from lth_pipeline.reports.drawing import INK, figure, mark
 
 if TYPE_CHECKING:
@@ -68,3 +69,19 @@ def mask_distances(
     bar.ax.tick_params(labelsize=7, colors=INK)
     bar.set_label("share of weights in which two masks differ", fontsize=8, color=INK)
     return drawn
+
+
+def chart(iterations: Sequence[int], distances: Sequence[Sequence[float]], settled: int | None, whose: str) -> Chart:
+    """The same for a page."""
+    at = "it never settled" if settled is None else f"it settled at iteration {settled:,}"
+    axis, scale = Axis("training iteration"), "share of weights in which two masks differ"
+    return Chart(
+        "mask_distance",
+        f"Distances between the masks on the way of the dense training, {whose}",
+        f"A square field: masks of neighbouring iterations differ least, and ever less as training goes on; {at}.",
+        [Heat(distances, axis, axis, scale, iterations, iterations, square=True)],
+        [
+            "You et al. 2020 (Drawing Early-Bird Tickets): the mask that pruning would give settles long before "
+            "training ends; from there on the dense network need not be trained."
+        ],
+    )

@@ -93,7 +93,7 @@ def test_mlflow_has_a_run_of_each_with_tables_and_pictures(analysed):
         replicates = {run.data.tags.get("lth.replicate") for run in runs}
         assert replicates == ({"0"} if analysis.scope == "replicate" else {None}), name
         kinds = {file.path.rpartition(".")[2] for file in tracker.client.list_artifacts(runs[0].info.run_id)}
-        assert kinds == {"csv", "png"}, name
+        assert kinds == {"csv", "png", "txt"}, name
     (report,) = search(tracker, "small", {"lth.kind": "report", "lth.status": "current"})
     assert [file.path for file in tracker.client.list_artifacts(report.info.run_id)] == ["report.html"]
 

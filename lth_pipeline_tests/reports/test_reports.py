@@ -1,8 +1,6 @@
-"""Tables, figures and the report, from a table whose means can be worked out by hand."""
+"""Tables and figures, from a table whose means can be worked out by hand."""
 
-import html
 import math
-import re
 from types import SimpleNamespace
 
 import pandas as pd
@@ -11,11 +9,11 @@ import pytest
 from lth_pipeline.experiments.arms import ARMS
 from lth_pipeline.recipes import load_cards
 from lth_pipeline.reports import bundle
-from lth_pipeline.reports.comparison_page import percent
+from lth_pipeline.reports.comparison_text import percent
 from lth_pipeline.reports.drawing import QUICK
 from lth_pipeline.reports.figures import accuracy_by_density, early_stop_by_density
 from lth_pipeline.reports.learning_curve import curve_csv, learning_curve
-from lth_pipeline.reports.report import sentence
+from lth_pipeline.reports.sentence import sentence
 from lth_pipeline.reports.table import COLUMNS, by_round, differences, notes, read_results, results_table
 
 
@@ -107,21 +105,13 @@ def test_the_lines_are_means_and_the_bands_reach_from_least_to_greatest(frame):
     assert (band.min(), band.max()) == pytest.approx((87.0, 91.0))
 
 
-def test_the_bundle_holds_table_figures_and_report(frame):
+def test_the_bundle_holds_table_and_figures(frame):
     card = load_cards([])["digits"]
     files = bundle.results_files(card, "a set of images", frame)
-    assert files.keys() == {"results.csv", "accuracy_by_density.png", "early_stop_by_density.png", "report.html"}
+    assert files.keys() == {"results.csv", "accuracy_by_density.png", "early_stop_by_density.png"}
     assert all(content[:4] == b"\x89PNG" for name, content in files.items() if name.endswith("png"))
     again = bundle.results_files(card, "a set of images", frame)
     assert files == again  # the same table, the same bytes
-    page = files["report.html"].decode()
-    assert page.count("<svg") == 3 and not re.search(r"(src|href)=[\"']?https?:", page)
-    assert "winning ticket" in page and "training.iterations" in page
-
-
-def test_a_report_shows_names_as_text_and_not_as_markup(frame):
-    card = load_cards([])["digits"].model_copy(update={"description": "<script>alert(1)</script>"})
-    assert "<script>" not in bundle.results_files(card, "a set of images", frame)["report.html"].decode()
 
 
 def test_a_learning_curve_marks_its_early_stop():
@@ -173,7 +163,7 @@ def test_the_picture_of_one_dense_training_says_nothing_of_draws(frame, monkeypa
     followed = [SimpleNamespace(replicate=0, iterations=[1], distances=[[0.0]], settled=None)]
     drawn = pd.concat([frame, frame[frame["arm"] == "reinit"].assign(draw=1)], ignore_index=True)
     for table in (drawn, drawn.assign(protocol="quick")):
-        bundle.results_files(load_cards([])["digits"], "a set", table, (), followed)
+        bundle.results_files(load_cards([])["digits"], "a set", table, followed)
     assert said == [[], [QUICK]]
 
 
@@ -191,8 +181,6 @@ def test_a_quick_run_says_so_in_every_figure_and_table(frame):
     said = "quick run, not the paper"
     for drawn, expected in ((frame, False), (quick, True)):
         files = bundle.results_files(card, "a set of images", drawn)
-        assert (said.capitalize() in html.unescape(files["report.html"].decode())) == expected
-        assert files["report.html"].decode().count("quick run") == (3 if expected else 0)  # one in each figure
         assert (said in bundle.markdown_table(drawn)) == expected
         assert ("quick" in files["results.csv"].decode()) == expected
         texts = [text.get_text() for text in accuracy_by_density(drawn, "t").texts]
@@ -219,7 +207,7 @@ def test_a_table_of_nothing_but_diverged_trainings_is_drawn_and_written(frame):
     lost = frame.assign(diverged_at=30).astype(COLUMNS)
     files = bundle.results_files(load_cards([])["digits"], "a set", lost)
     assert all(files.values())
-    assert "every training diverged" in files["report.html"].decode()
+    assert [text.get_text() for text in accuracy_by_density(lost, "").axes[0].texts] == ["every training diverged"]
 
 
 def test_the_table_reads_back_as_it_was_written(frame, tmp_path):

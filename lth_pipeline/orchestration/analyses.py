@@ -121,10 +121,12 @@ def _materialise(context, compute: Compute, tracking: Tracking, cards, analysis:
         metadata={
             "found": MetadataValue.md(section.headline),
             **{
-                chart.title: MetadataValue.md(markdown_picture(pictures[f"{chart.name}.png"], chart.alt))
+                chart.name.replace("_", " "): MetadataValue.md(
+                    markdown_picture(pictures[f"{chart.name}.png"], chart.alt)
+                )
                 for chart in section.charts
             },
-            "computed": f"{sum(made.computed for made in done)} of {len(done)} parts, the others were in the store",
+            "computed": f"{sum(made.computed for made in done)} of {len(done)} parts; any others were in the store",
             "files": MetadataValue.path(str(folder)),
             "MLflow run": MetadataValue.url(tracker.run_url(name, run_id)),
         },

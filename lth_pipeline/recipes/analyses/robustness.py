@@ -79,7 +79,7 @@ def _part(subject: Subject, of_round: list[Network], what: str, settings: dict[s
         f"replicate {chain.replicate}, round {round}: {what}",
         {
             "what": what,
-            "of": [{**network.columns, "recorded_accuracy": _recorded(network)} for network in of_round],
+            "networks": [{**network.columns, "recorded_accuracy": _recorded(network)} for network in of_round],
             "test_size": data.test_size,
             "normalisation": data.normalisation,
             **settings,

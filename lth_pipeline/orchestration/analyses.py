@@ -105,6 +105,10 @@ def _materialise(context, compute: Compute, tracking: Tracking, cards, analysis:
     findings = findings_of(found)
     section = section_of(analysis, findings, about_of(card, subject))
     pictures = {f"{chart.name}.png": png(chart) for chart in section.charts}
+    shown = {
+        chart.name.replace("_", " "): markdown_picture(pictures[f"{chart.name}.png"], chart.alt)
+        for chart in section.charts
+    }
     tables = {
         f"{table}.csv": frame.to_csv(index=False).encode() for table, frame in findings.tables.items() if len(frame)
     }
@@ -120,12 +124,7 @@ def _materialise(context, compute: Compute, tracking: Tracking, cards, analysis:
         tags={RECIPE_TAG: combined_id(parts)},
         metadata={
             "found": MetadataValue.md(section.headline),
-            **{
-                chart.name.replace("_", " "): MetadataValue.md(
-                    markdown_picture(pictures[f"{chart.name}.png"], chart.alt)
-                )
-                for chart in section.charts
-            },
+            **{title: MetadataValue.md(picture) for title, picture in shown.items()},
             "computed": f"{sum(made.computed for made in done)} of {len(done)} parts; any others were in the store",
             "files": MetadataValue.path(str(folder)),
             "MLflow run": MetadataValue.url(tracker.run_url(name, run_id)),

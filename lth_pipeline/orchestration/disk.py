@@ -27,7 +27,7 @@ def taken(
     for entry in entries:
         if entry.replicate is None:
             results = below(home.reports / name) + (0 if is_server(home) else below(home.mlflow / "artifacts" / name))
-        elif entry.state != "missing":
+        elif entry.round is not None and entry.state != "missing":  # what its analyses take is in the reports
             deepest[entry.replicate] = max(entry.round, deepest.get(entry.replicate, 0))
     versions: set[str] = set()
     for replicate, round in deepest.items():

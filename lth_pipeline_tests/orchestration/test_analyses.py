@@ -113,6 +113,13 @@ def test_what_was_analysed_is_looked_up_and_from_scratch_comes_out_the_same(anal
     assert versions(anew) == before
 
 
+def test_status_counts_analyses_with_what_they_are_of(again):
+    lines = again.here("status", "small").stdout.splitlines()
+    rows = {line.split()[1]: line.split() for line in lines if line.startswith("small")}
+    assert int(rows["0"][3]) == 3 + 2 * 4 + len(OF_A_REPLICATE) and int(rows["1"][3]) == 3 + 2 * 4
+    assert int(rows["results"][3]) == 2 + len(OF_ALL)
+
+
 def test_a_changed_setting_of_analyses_makes_no_training_stale(again):
     again.card("small", CARD.replace("radii: [0.1]", "radii: [0.2]"))
     stale = [line.split("\t")[:2] for line in again.here("status", "small", "--stale").stdout.splitlines()]

@@ -30,7 +30,7 @@ def failure(failed: list[dict], log: Path) -> str:
         for message in details["errors"] or ["failed; its page in Dagster says why"]:
             stopped.setdefault(message, []).append(details["task"].partition)
     runs = ", ".join(details["run_id"][:8] for details in failed if details["run_id"])
-    lines = [f"{', '.join(partitions)}: {message}" for message, partitions in stopped.items()]
+    lines = [f"{', '.join(dict.fromkeys(partitions))}: {message}" for message, partitions in stopped.items()]
     return "\n".join([*lines, f"(Dagster run {runs}; log: {log})" if runs else f"(log: {log})"])
 
 

@@ -47,8 +47,8 @@ def report(card, shown, only, without, replicates, recompute, workers) -> None:
     if isinstance(chosen, Sweep):
         members = f"{chosen.members[0]} … {chosen.members[-1]}"
         raise click.ClickException(
-            f"{card} is a sweep: its report is made by lth run {card}; of one of its experiments ({members}): "
-            f"lth report {chosen.members[0]}"
+            f"{card} is a sweep: its page is made by lth run {card} and lth compare {card}; of one of its experiments "
+            f"({members}): lth report {chosen.members[0]}"
         )
     warm_up()  # before anything that is slow to import here
     from lth_pipeline.commands.after_run import failure
@@ -57,6 +57,7 @@ def report(card, shown, only, without, replicates, recompute, workers) -> None:
     from lth_pipeline.commands.run import suitable_workers
     from lth_pipeline.orchestration.analyse import analysis_tasks, trained_replicates
     from lth_pipeline.orchestration.instance import close_dead_runs, open_instance
+    from lth_pipeline.orchestration.options import Options, check_options
     from lth_pipeline.orchestration.partitions import deepest_round
     from lth_pipeline.orchestration.plan import Asked
     from lth_pipeline.orchestration.report import PAGE
@@ -68,13 +69,15 @@ def report(card, shown, only, without, replicates, recompute, workers) -> None:
 
     shop = workshop(home)
     make_ready(home, cards, card)
+    deepest = deepest_round(cards)
+    check_options(cards, card, Options(replicates), deepest, shop.dirs)
     check_places(home)
     log = home.dagster.parent / "logs" / f"{time.strftime('%Y%m%d-%H%M%S')}.log"
     asked = Asked(home, cards, chosen, shop, log, recompute, "lth report")
     close_abandoned(open_tracker(home.tracking_uri, home.mlflow, home.mlflow_ui), [card])
     with open_instance(home) as instance:
         close_dead_runs(instance)
-        recorded = read_records(instance, deepest_round(cards))
+        recorded = read_records(instance, deepest)
         trained = trained_replicates(asked, card, recorded)
         if not trained:
             raise click.ClickException(f"{card} has nothing trained yet to report on; run it: lth run {card}")
@@ -85,8 +88,7 @@ def report(card, shown, only, without, replicates, recompute, workers) -> None:
             )
         names = only or tuple(name for name in ANALYSES if name not in without)
         tasks = analysis_tasks(asked, card, names, replicates or trained, recorded)
-        gpus = visible_gpus(home.device) // (home.processes or 1)
-        side_by_side = workers or suitable_workers(len(tasks) - 1, at_once("cpu", home.processes), gpus)
+        side_by_side = workers or suitable_workers(len(tasks) - 1, at_once("cpu"), visible_gpus(home.device))
         failed = show_analyses(card, tasks, run_tasks(tasks, side_by_side))
     if failed:
         raise click.ClickException(failure(failed, log))

@@ -6,20 +6,23 @@ from collections.abc import Collection
 from typing import Any
 
 from lth_pipeline.orchestration import report
-from lth_pipeline.orchestration.analyses import folder_of
+from lth_pipeline.orchestration.analyses import WORDS, folder_of
 from lth_pipeline.orchestration.begun import begun_of
 from lth_pipeline.orchestration.jobs import OF_EXPERIMENTS, OF_REPLICATES
 from lth_pipeline.orchestration.launch import Task
 from lth_pipeline.orchestration.partitions import partition_key
+from lth_pipeline.orchestration.partitions import replicates as offered
 from lth_pipeline.orchestration.plan import Asked, not_gathered
 from lth_pipeline.orchestration.status import Recorded, analysis_status
 from lth_pipeline.recipes.analyses.catalog import ANALYSES, Analysis
 
 
 def trained_replicates(asked: Asked, name: str, recorded: Recorded) -> list[int]:
-    """The replicates of experiment `name` that have been run, and whose dense network is in the store."""
+    """The replicates of experiment `name` that have been run, that there are partitions for, and whose dense network is
+    in the store."""
     begun = begun_of(lambda asset: recorded.get(asset, ()), len(recorded)).get(name, set())
-    chains = [asked.workshop.chain(asked.cards, name, replicate) for replicate in sorted({each for each, _ in begun})]
+    run = sorted({each for each, _ in begun if each < offered(asked.cards)})
+    chains = [asked.workshop.chain(asked.cards, name, replicate) for replicate in run]
     return [chain.replicate for chain in chains if asked.workshop.look_up(chain, chain.main(0))]
 
 
@@ -32,11 +35,12 @@ def analysis_tasks(
 
     def lacks(analysis: Analysis, replicate: int | None) -> bool:
         state = analysis_status(asked.cards, analysis, name, replicate, asked.workshop, recorded).state
-        return asked.recompute or state != "fresh" or not folder_of(reports, analysis, name, replicate).is_dir()
+        folder = folder_of(reports, analysis, name, replicate)
+        return asked.recompute or state != "fresh" or not (folder / WORDS).is_file()  # which is written last
 
     wanted = [analysis for analysis in ANALYSES.values() if analysis.name in chosen]
-    settings: dict[str, Any] = {"recompute": True} if asked.recompute else {}
-    config = {"resources": {"compute": {"config": settings}}} if settings else {}
+    settings: dict[str, Any] = {"processes": 1, **({"recompute": True} if asked.recompute else {})}  # one looks at each
+    config = {"resources": {"compute": {"config": settings}}}
     found = []
     for replicate in replicates:
         names = [each.name for each in wanted if each.scope == "replicate" and lacks(each, replicate)]

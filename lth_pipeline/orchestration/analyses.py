@@ -24,7 +24,7 @@ from lth_pipeline.experiments import Experiment
 from lth_pipeline.orchestration import results, trainings
 from lth_pipeline.orchestration.automation import GATHERS
 from lth_pipeline.orchestration.begun import begun_in
-from lth_pipeline.orchestration.findings import about_of, findings_of, parts_of, section_of, subject_of
+from lth_pipeline.orchestration.findings import about_of, findings_of, parts_of, section_of, shown_id, subject_of
 from lth_pipeline.orchestration.partitions import deepest_round, experiment_partitions, replicate_partitions
 from lth_pipeline.orchestration.progress import tell
 from lth_pipeline.orchestration.resources import Compute, Tracking
@@ -34,6 +34,8 @@ from lth_pipeline.recipes.recipe import CODE
 
 GROUP = "analyses"
 WORDS = "found.txt"  # in words, what an analysis found
+SHOWN = 2  # pictures in Dagster's event log, which keeps every one: the others are in MLflow, in files, on the page
+NOTHING = "There is no network to look at: what was trained diverged."
 
 
 def analysis_assets(cards: Mapping[str, Experiment], reports: Path) -> list[AssetsDefinition]:
@@ -66,7 +68,7 @@ def _asset(cards, analysis: Analysis, partitions, reports: Path) -> AssetsDefini
         code_version=str(CODE[analysis.name]),
         kinds={"pytorch", "mlflow"} if analysis.trains else {"pandas", "mlflow"},
         pool=POOL if analysis.trains else None,
-        automation_condition=GATHERS,
+        automation_condition=GATHERS if analysis.always else None,  # the others may take hours: they are asked for
     )
     def analysis_asset(context: AssetExecutionContext, compute: Compute, tracking: Tracking):
         with plain_failures():
@@ -78,19 +80,18 @@ def _asset(cards, analysis: Analysis, partitions, reports: Path) -> AssetsDefini
 
 
 def _materialise(context, compute: Compute, tracking: Tracking, cards, analysis: Analysis, reports: Path):
-    from lth_pipeline.recipes.analyses.analysis import combined_id, joined, make
-    from lth_pipeline.reports.charts.picture import png
-    from lth_pipeline.reports.drawing import markdown_picture
-    from lth_pipeline.tracking.results import log_results
+    from lth_pipeline.recipes.analyses.analysis import make
 
     name, replicate = _asked(context, analysis)
     workshop, tracker = compute.workshop(), tracking.tracker(context.log.warning)
     compute.chain(cards, name, replicate or 0, trainings.reading(context))  # own images are read, where they are not
     subject = subject_of(cards, name, replicate, workshop, begun_in(context.instance, deepest_round(cards)))
     parts = parts_of(analysis, subject)
-    if not parts:
+    if not parts and not subject.rows():
         whose = name if replicate is None else f"{name}, replicate {replicate},"
-        raise Failure(f"{whose} has nothing trained yet to analyse; run it: lth run {name}", allow_retries=False)
+        raise Failure(
+            f"{analysis.name}: {whose} has nothing trained yet to analyse; run it: lth run {name}", allow_retries=False
+        )
     about = {"experiment": name, **({} if replicate is None else {"replicate": replicate})}
     workshop.made_by = {**about, "dagster_run": context.run.run_id}
     workshop.on_wait = trainings.waiting(context)
@@ -101,13 +102,29 @@ def _materialise(context, compute: Compute, tracking: Tracking, cards, analysis:
         made = make(workshop, part, fresh=compute.recompute)
         context.log.info(f"{part.about}: {'computed' if made.computed else 'found in the store'}")
         done.append(made)
-    found, card = joined(made.found for made in done), cards[name]
+    whole = f"{name}.{analysis.name}" if replicate is None else f"{name}.{analysis.name}.{replicate}"
+    with workshop.claimed(whole, f"{analysis.name} of {name}"):  # or two would each set the other's run in MLflow aside
+        return _shown(context, tracking, tracker, analysis, subject, replicate, parts, done, reports)
+
+
+def _shown(
+    context, tracking: Tracking, tracker, analysis: Analysis, subject, replicate: int | None, parts, done, reports: Path
+) -> MaterializeResult:
+    """Draw and log what was found. done: of each of `parts`."""
+    from lth_pipeline.recipes.analyses.analysis import joined
+    from lth_pipeline.reports.analyses.section import Section
+    from lth_pipeline.reports.charts.picture import png
+    from lth_pipeline.reports.drawing import markdown_picture
+    from lth_pipeline.tracking.results import log_results
+
+    card = subject.experiment
+    name, found = card.name, joined(made.found for made in done)
     findings = findings_of(found)
-    section = section_of(analysis, findings, about_of(card, subject))
+    section = section_of(analysis, findings, about_of(card, subject)) if parts else Section(NOTHING)
     pictures = {f"{chart.name}.png": png(chart) for chart in section.charts}
     shown = {
         chart.name.replace("_", " "): markdown_picture(pictures[f"{chart.name}.png"], chart.alt)
-        for chart in section.charts
+        for chart in section.charts[:SHOWN]
     }
     tables = {
         f"{table}.csv": frame.to_csv(index=False).encode() for table, frame in findings.tables.items() if len(frame)
@@ -115,13 +132,13 @@ def _materialise(context, compute: Compute, tracking: Tracking, cards, analysis:
     folder = folder_of(reports, analysis, name, replicate)
     files = {**tables, **pictures, WORDS: "\n\n".join([section.headline, *section.text, ""]).encode()}
     results.write(folder, files)
-    tags = results.run_tags(context, tracking, combined_id(parts))
+    tags = results.run_tags(context, tracking, shown_id(parts, subject))
     run_id = log_results(tracker, name, card.description, files, tags, kind=analysis.name, replicate=replicate)
     tell("asset", replicate=replicate, asset=analysis.name)
     versions = "\n".join(made.record["version"] for made in done)
     return MaterializeResult(
         data_version=DataVersion(hashlib.sha256(versions.encode()).hexdigest()),
-        tags={RECIPE_TAG: combined_id(parts)},
+        tags={RECIPE_TAG: shown_id(parts, subject)},
         metadata={
             "found": MetadataValue.md(section.headline),
             **{title: MetadataValue.md(picture) for title, picture in shown.items()},
@@ -151,6 +168,7 @@ def _check_results(analysis: Analysis, found, card: Experiment) -> list[AssetChe
             passed=said[name].passed if name in said else True,
             severity=AssetCheckSeverity.WARN,
             description=said[name].why if name in said else "There is nothing to judge here.",
+            metadata={"judged": name in said},
         )
         for name in analysis.checks
     ]

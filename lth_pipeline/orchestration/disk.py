@@ -47,7 +47,7 @@ def versions_of(workshop: Workshop, chain: Chain, through: int) -> set[str]:
 def totals(home: Home) -> dict[str, int]:
     """Bytes of everything, by where it lies."""
     local = {} if is_server(home) else {"MLflow": below(home.mlflow)}
-    return {"store": below(home.store), **local, "reports": below(home.reports)}
+    return {"store": below(home.store), **local, "Dagster": below(home.dagster), "reports": below(home.reports)}
 
 
 def is_server(home: Home) -> bool:

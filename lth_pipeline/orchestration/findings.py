@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -10,7 +12,7 @@ from lth_pipeline.experiments import Experiment
 from lth_pipeline.orchestration import results
 from lth_pipeline.orchestration.begun import Begun
 from lth_pipeline.recipes import Workshop
-from lth_pipeline.recipes.analyses.analysis import Check, Found, Part, Subject, combined_id
+from lth_pipeline.recipes.analyses.analysis import Check, Found, Part, Subject
 from lth_pipeline.recipes.analyses.catalog import Analysis
 from lth_pipeline.recipes.facts import title_of
 
@@ -32,9 +34,17 @@ def parts_of(analysis: Analysis, subject: Subject) -> list[Part]:
 
 
 def recipe_of(analysis: Analysis, subject: Subject) -> str | None:
-    """The id of all that an analysis would be made of now; None where nothing is trained."""
+    """The id of all that an analysis would be made of and shown as now; None where nothing is trained."""
     parts = parts_of(analysis, subject)
-    return combined_id(parts) if parts else None
+    return shown_id(parts, subject) if parts or subject.rows() else None
+
+
+def shown_id(parts: Sequence[Part], subject: Subject) -> str:
+    """The id of an analysis as it is shown: what it is made of, and what its pictures say and draw of the card."""
+    card = subject.experiment
+    said = [card.quick, title_of(card.data), card.training.iterations, card.seed, card.analysis.rounds]
+    text = json.dumps([[part.recipe.id for part in parts], said])
+    return hashlib.sha256(text.encode()).hexdigest()[:40]
 
 
 def checks_of(analysis: Analysis, found: Found, experiment: Experiment) -> list[Check]:

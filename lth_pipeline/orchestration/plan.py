@@ -13,7 +13,7 @@ from lth_pipeline.experiments import Experiment
 from lth_pipeline.experiments.sweeps import Sweep
 from lth_pipeline.home import Home
 from lth_pipeline.orchestration import report, sweeps
-from lth_pipeline.orchestration.analyses import folder_of
+from lth_pipeline.orchestration.analyses import WORDS, folder_of
 from lth_pipeline.orchestration.jobs import job_of
 from lth_pipeline.orchestration.launch import Task
 from lth_pipeline.orchestration.partitions import partition_key
@@ -146,7 +146,7 @@ def not_gathered(
         analysis.name
         for analysis in analyses
         if analysis_status(cards, analysis, name, None, workshop, recorded).state != "fresh"
-        or not folder_of(reports, analysis, name, None).is_dir()
+        or not (folder_of(reports, analysis, name, None) / WORDS).is_file()  # which is written last
     ]
     there = (reports / name / report.PAGE).is_file()
     if lacks or not there or report_status(cards, name, workshop, recorded).state != "fresh":

@@ -23,6 +23,7 @@ from lth_pipeline.orchestration.automation import GATHERS
 from lth_pipeline.orchestration.begun import Begun, begun_in
 from lth_pipeline.orchestration.findings import parts_of
 from lth_pipeline.orchestration.partitions import deepest_round, experiment_partitions
+from lth_pipeline.orchestration.progress import tell
 from lth_pipeline.orchestration.resources import Compute, Tracking
 from lth_pipeline.orchestration.rounds import RECIPE_TAG, plain_failures
 from lth_pipeline.recipes import Workshop
@@ -110,7 +111,7 @@ def _materialise(context, compute: Compute, tracking: Tracking, cards, reports: 
     compute.chain(cards, name, 0)  # own images are read, where they are not
     subject = results.subject_of(cards, name, compute.workshop(), begun)
     found = collected(subject)
-    if not any(each.parts for each in found):
+    if not subject.rows():
         raise Failure(f"{name} has no trained round yet; run it: lth run {name}", allow_retries=False)
     made_of = _recipe(cards, name, subject, found, begun)
     content = report_page(subject, found, tracker).encode()
@@ -119,6 +120,7 @@ def _materialise(context, compute: Compute, tracking: Tracking, cards, reports: 
     run_id = log_results(
         tracker, name, cards[name].description, {PAGE: content}, results.run_tags(context, tracking, made_of), kind=NAME
     )
+    tell("asset", replicate=None, asset=NAME)
     return MaterializeResult(
         data_version=DataVersion(hashlib.sha256(made_of.encode()).hexdigest()),
         tags={RECIPE_TAG: made_of},

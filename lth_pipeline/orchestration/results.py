@@ -22,6 +22,7 @@ from lth_pipeline.experiments import Experiment
 from lth_pipeline.orchestration.automation import GATHERS
 from lth_pipeline.orchestration.begun import Begun, begun_in
 from lth_pipeline.orchestration.partitions import experiment_partitions
+from lth_pipeline.orchestration.progress import tell
 from lth_pipeline.orchestration.resources import Compute, Tracking
 from lth_pipeline.orchestration.rounds import RECIPE_TAG, plain_failures
 from lth_pipeline.orchestration.stages import all_stages, asset_name
@@ -126,6 +127,7 @@ def _materialise(
     folder = reports / name
     write(folder, files)
     run_id = log_results(tracker, name, experiment.description, files, run_tags(context, tracking, recipe))
+    tell("asset", replicate=None, asset=NAME)
     version = hashlib.sha256(frame.drop(columns=["seconds", "mlflow_run_id"]).to_csv(index=False).encode()).hexdigest()
     return MaterializeResult(
         data_version=DataVersion(version),

@@ -16,7 +16,7 @@ from lth_pipeline.experiments import Experiment
 from lth_pipeline.experiments.flat import flatten
 from lth_pipeline.orchestration import report, results
 from lth_pipeline.orchestration.begun import begun_of
-from lth_pipeline.orchestration.findings import recipe_of, subject_of
+from lth_pipeline.orchestration.findings import parts_of, recipe_of, subject_of
 from lth_pipeline.orchestration.partitions import partition_key
 from lth_pipeline.orchestration.rounds import CHECK_FAILED, RECIPE_TAG
 from lth_pipeline.orchestration.stages import Stage, all_stages, asset_name, combined
@@ -136,9 +136,13 @@ def analysis_status(
     """Whether an analysis is of what has been trained now."""
     tags = recorded[analysis.name].get(name if replicate is None else partition_key(name, replicate))
     begun = begun_of(lambda asset: recorded.get(asset, ()), len(recorded))
-    known = workshop.chain(cards, name, replicate or 0).is_known()  # else its images are not in the cache
-    recipe = recipe_of(analysis, subject_of(cards, name, replicate, workshop, begun)) if known else None
-    return _judged(analysis.name, name, replicate, tags, recipe)
+    if not workshop.chain(cards, name, replicate or 0).is_known():  # its images are not in the cache
+        return _judged(analysis.name, name, replicate, tags, None)
+    subject = subject_of(cards, name, replicate, workshop, begun)
+    status = _judged(analysis.name, name, replicate, tags, recipe_of(analysis, subject))
+    if status.state == "fresh" and not all(workshop.store.find(part.recipe.id) for part in parts_of(analysis, subject)):
+        return replace(status, state="stale", why="what it found is gone from the store")
+    return status
 
 
 def report_status(cards: Mapping[str, Experiment], name: str, workshop: Workshop, recorded: Recorded) -> AssetStatus:

@@ -22,7 +22,7 @@ def test_a_dense_network_that_diverges_leaves_out_what_lies_below(place):
     assert "up to date" in place.here("run", "wild").stdout  # there is nothing to try again
     line = next(line for line in place.here("status", "wild").stdout.splitlines() if line.split()[:2] == ["wild", "0"])
     assert line.split()[2:7] == ["0", "3", "0", "0", "8"]  # deepest round, fresh, stale, missing, left out
-    assert "every training diverged" in (place.folder / "reports" / "wild" / "report.html").read_text()
+    assert "what was trained diverged" in (place.folder / "reports" / "wild" / "report.html").read_text()
     _look_at_the_records(place)
 
 

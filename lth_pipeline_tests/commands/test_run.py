@@ -27,7 +27,7 @@ def test_a_lottery_from_nothing_to_its_table_and_again(tmp_path, tmp_path_factor
     done = place.lth("run", "small")
     for said in (
         "ticket−reinit",
-        "winning ticket ends",
+        "the ticket ends",
         "report.html",
         "accuracy_by_density.png",
         "lth ui",

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from lth_pipeline.experiments import Experiment
+from lth_pipeline.recipes.analyses.catalog import ANALYSES
 from lth_pipeline.recipes.chain import Chain
 from lth_pipeline.recipes.inventory import saving
 from lth_pipeline.recipes.recipe import Recipe
@@ -109,6 +110,8 @@ def make(workshop: Workshop, part: Part, *, fresh: bool = False) -> Done:
     recipe = part.recipe
     if not fresh and (known := look_up(workshop, part)):
         return known
+    if ANALYSES[part.analysis].trains:
+        workshop.training_device()  # before the claim: who waits for a device may hold none that another waits for
     with workshop.claimed(recipe.id, f"{part.analysis} of {part.about}"):
         if not fresh and (known := look_up(workshop, part)):
             return known
@@ -117,10 +120,18 @@ def make(workshop: Workshop, part: Part, *, fresh: bool = False) -> Done:
             record = workshop.store.save(
                 recipe,
                 tensors_of(found),
+                route=_route(workshop, part),
                 made_by={**workshop.made_by, "analysis": part.analysis, "about": part.about},
                 made_at=datetime.now(UTC).isoformat(timespec="seconds"),
             )
         return Done(found, record, True)
+
+
+def _route(workshop: Workshop, part: Part) -> dict[str, Any]:
+    """What it was computed on: the same bits come out on the same."""
+    from lth_pipeline.recipes.route import choose_device, route
+
+    return route(workshop.training_device() if ANALYSES[part.analysis].trains else choose_device("cpu"))
 
 
 def joined(several: Iterable[Found]) -> Found:
@@ -161,10 +172,3 @@ def _plain(found: Found) -> Found:
 def _value(value: Any) -> Any:
     value = value.item() if hasattr(value, "item") else value
     return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def combined_id(parts: Sequence[Part]) -> str:
-    """One recipe id for all parts of an asset."""
-    import hashlib
-
-    return hashlib.sha256("\n".join(part.recipe.id for part in parts).encode()).hexdigest()[:40]

@@ -16,7 +16,7 @@ class Arm:
 
 ARMS = {
     "dense": Arm("dense network", "#444444", "s", "the network before pruning", control=False),
-    "ticket": Arm("winning ticket", "#0072B2", "o", "the mask on the original initialisation", control=False),
+    "ticket": Arm("ticket", "#0072B2", "o", "the mask on the original initialisation", control=False),
     "ticket_distilled": Arm(
         "distilled ticket", "#882255", "X", "the ticket, taught by the trained dense network", control=False
     ),

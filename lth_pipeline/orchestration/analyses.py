@@ -24,7 +24,15 @@ from lth_pipeline.experiments import Experiment
 from lth_pipeline.orchestration import results, trainings
 from lth_pipeline.orchestration.automation import GATHERS
 from lth_pipeline.orchestration.begun import begun_in
-from lth_pipeline.orchestration.findings import about_of, findings_of, parts_of, section_of, shown_id, subject_of
+from lth_pipeline.orchestration.findings import (
+    NOTHING,
+    about_of,
+    findings_of,
+    parts_of,
+    section_of,
+    shown_id,
+    subject_of,
+)
 from lth_pipeline.orchestration.partitions import deepest_round, experiment_partitions, replicate_partitions
 from lth_pipeline.orchestration.progress import tell
 from lth_pipeline.orchestration.resources import Compute, Tracking
@@ -35,7 +43,6 @@ from lth_pipeline.recipes.recipe import CODE
 GROUP = "analyses"
 WORDS = "found.txt"  # in words, what an analysis found
 SHOWN = 2  # pictures in Dagster's event log, which keeps every one: the others are in MLflow, in files, on the page
-NOTHING = "There is no network to look at: what was trained diverged."
 
 
 def analysis_assets(cards: Mapping[str, Experiment], reports: Path) -> list[AssetsDefinition]:

@@ -19,6 +19,8 @@ from lth_pipeline.recipes.facts import title_of
 if TYPE_CHECKING:
     from lth_pipeline.reports.analyses.section import About, Findings, Section
 
+NOTHING = "There is no network to look at: what was trained diverged."
+
 
 def subject_of(
     cards: Mapping[str, Experiment], name: str, replicate: int | None, workshop: Workshop, begun: Begun

@@ -9,15 +9,16 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 from lth_pipeline import __version__
-from lth_pipeline.experiments.flat import described
+from lth_pipeline.experiments.flat import described, flatten
 from lth_pipeline.home import find_home
-from lth_pipeline.orchestration.findings import about_of, findings_of, section_of
+from lth_pipeline.orchestration.findings import NOTHING, about_of, findings_of, section_of
 from lth_pipeline.recipes.analyses.analysis import Subject, joined, look_up
 from lth_pipeline.recipes.facts import facts_of, title_of
 from lth_pipeline.recipes.remarks import followed, remarks
 from lth_pipeline.recipes.route import in_words
 
 if TYPE_CHECKING:
+    from lth_pipeline.experiments import Experiment
     from lth_pipeline.orchestration.report import Collected
     from lth_pipeline.reports.analyses.section import About, Section
     from lth_pipeline.reports.page.contents import Chapter, Entry, KeyValues, Link
@@ -29,6 +30,7 @@ CHAPTERS = {
     "why": ("Why", "What the tickets are like, inside and around, beside the dense network and the controls."),
     "cost": ("What it costs", "And when finding a ticket is paid back."),
 }
+SAID = 4  # so many missing parts are named
 PACKAGES = ("torch", "torchvision", "dagster", "mlflow", "numpy", "pandas")
 
 
@@ -42,7 +44,7 @@ def report_page(subject: Subject, found: Sequence[Collected], tracker: Tracker) 
     frame = results_table(subject.rows(), {})
     n = frame["replicate"].nunique()
     chapters = [
-        Chapter(title, [_entry(each, subject) for each in found if each.analysis.chapter == key], lead)
+        Chapter(title, [_entry(each, subject) for each in found if each.analysis.chapter == key], lead, in_short=True)
         for key, (title, lead) in CHAPTERS.items()
     ]
     chapters[1] = replace(chapters[1], entries=[*chapters[1].entries, *_followed(subject)])
@@ -64,10 +66,9 @@ def _entry(each: Collected, subject: Subject) -> Entry:
     from lth_pipeline.reports.page.contents import Entry
 
     analysis, name = each.analysis, subject.experiment.name
-    missing = len(each.parts) - len(each.there)
     if not each.there:
-        command = f"lth report {name} --only {analysis.name}" if each.parts else f"lth run {name}"
-        return Entry(analysis.name, analysis.title, analysis.question, note=f"Not analysed yet: {command}")
+        note = f"Not analysed yet: lth report {name} --only {analysis.name}" if each.parts else NOTHING
+        return Entry(analysis.name, analysis.title, analysis.question, note=note)
     done = [found for part in each.there if (found := look_up(subject.workshop, part))]
     findings = findings_of(joined(made.found for made in done))
     chains = [chain for chain in subject.chains if chain.replicate in each.replicates]
@@ -77,9 +78,51 @@ def _entry(each: Collected, subject: Subject) -> Entry:
         analysis.title,
         analysis.question,
         _plain(section_of(analysis, findings, about), about, about_of(subject.experiment, subject)),
-        note=f"{missing} of {len(each.parts)} parts are not analysed yet: lth report {name}" if missing else "",
+        note=lacking(each, name),
         csv={f"{table}.csv": frame.to_csv(index=False) for table, frame in findings.tables.items() if len(frame)},
+        beside=_folders(each, name),
     )
+
+
+def lacking(each: Collected, name: str) -> str:
+    """Which parts of an analysis of experiment `name` are not there, in words; "" where all are."""
+    there = {part.recipe.id for part in each.there}
+    missing = [part.about for part in each.parts if part.recipe.id not in there]
+    if not missing:
+        return ""
+    partly = {_whose(part.about) for part in each.there}
+    wholly = list(dict.fromkeys(_whose(about) for about in missing if _whose(about) not in partly))
+    rest = [about for about in missing if _whose(about) in partly]
+    said = [_together(wholly)] if wholly else []
+    said += [*rest[:SAID], *([f"{len(rest) - SAID} parts more"] if len(rest) > SAID else [])]
+    are = "is" if len(missing) == 1 or (len(wholly) == 1 and not rest) else "are"
+    text = "; ".join(said)
+    return f"{text[0].upper()}{text[1:]} {are} not analysed yet: lth report {name}"
+
+
+def _whose(about: str) -> str:
+    return about.partition(",")[0]
+
+
+def _together(whose: list[str]) -> str:
+    """["replicate 2", "replicate 3"] -> "replicates 2 and 3"."""
+    kinds: dict[str, list[str]] = {}
+    for text in whose:
+        word, _, rest = text.partition(" ")
+        kinds.setdefault(word, []).append(rest)
+    return "; ".join(
+        f"{word} {rest[0]}" if len(rest) == 1 else f"{word}s {', '.join(rest[:-1])} and {rest[-1]}"
+        for word, rest in kinds.items()
+    )
+
+
+def _folders(each: Collected, name: str) -> list[Link]:
+    """Where the files of an analysis lie, from the page."""
+    from lth_pipeline.reports.page.contents import Link
+
+    own = each.analysis.name
+    folders = [own] if each.analysis.scope == "experiment" else [f"{own}/replicate_{one}" for one in each.replicates]
+    return [Link(f"reports/{name}/{folder}", folder) for folder in folders]
 
 
 def _followed(subject: Subject) -> list[Entry]:
@@ -98,10 +141,14 @@ def _followed(subject: Subject) -> list[Entry]:
 
 def _plain(section: Section, about: About, whole: About) -> Section:
     """Without what stands at the head of the page, which pictures that stand alone have in their titles; with n, where
-    it is not that of the page."""
+    it is not that of the page and the chart is of more than one network."""
     n = len(about.replicates)
     instead = "" if n == len(whole.replicates) else f", n = {n}"
-    charts = [replace(chart, title=chart.title.replace(f": {about.head}", instead)) for chart in section.charts]
+    titles = [
+        chart.title.replace(f": {about.head}", instead).replace(f": {about.head_of_one}", "")
+        for chart in section.charts
+    ]
+    charts = [replace(chart, title=title) for chart, title in zip(section.charts, titles, strict=True)]
     return replace(section, charts=charts)
 
 
@@ -113,7 +160,7 @@ def _made(subject: Subject, frame, tracker: Tracker) -> Chapter:
     card = subject.experiment
     versions = {"lth_pipeline": __version__, "Python": platform.python_version()}
     versions |= {package: version(package) for package in PACKAGES}
-    rows = _by_round(frame)
+    rows, n = _by_round(frame), frame["replicate"].nunique()
     table = Shown("Means ± sample standard deviations over replicates; accuracies in percent.", rows[0], rows[1:])
     return Chapter(
         "How it was made",
@@ -121,10 +168,10 @@ def _made(subject: Subject, frame, tracker: Tracker) -> Chapter:
             Entry(
                 "rounds",
                 "By round",
-                section=Section(f"{len(frame)} trainings of {frame['replicate'].nunique()} replicates.", shown=[table]),
+                section=Section("", text=[f"{len(frame)} trainings of {n} replicates."], shown=[table]),
                 csv={"results.csv": frame.drop(columns=["mlflow_run_id"]).to_csv(index=False)},
             ),
-            Entry("card", "Card", tables=[_key_values("The card, with what it inherits", described(card), True)]),
+            Entry("card", "Card", tables=_settings(card)),
             Entry("data", "Data", tables=[_data(subject)]),
             Entry("origin", "Networks, versions, machines", tables=[_origins(subject), _versions(versions)]),
             Entry("links", "Dagster and MLflow", "Where it was recorded.", links=_links(card.name, tracker)),
@@ -153,6 +200,18 @@ def _by_round(frame) -> list[list[str]]:
             ]
         )
     return lines
+
+
+def _settings(card: Experiment) -> list[KeyValues]:
+    """What the card settles, with what it inherits; then all that is as it is by default."""
+    settled = [f"{name}." for name, _ in flatten(card.model_dump(exclude_defaults=True))]
+    own, rest = [], []
+    for field, value, _ in described(card):
+        (own if any(name.startswith(f"{field}.") for name in settled) else rest).append((field, value))
+    return [
+        replace(_key_values("What the card settles, with what it inherits", own, True), unfolded=True),
+        _key_values("All other settings, as they are by default", rest, True),
+    ]
 
 
 def _key_values(caption: str, entries, code: bool = False) -> KeyValues:

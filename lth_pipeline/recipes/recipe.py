@@ -29,12 +29,12 @@ CODE |= {  # of each analysis
     "paper_figures": 1,
     "mask_structure": 1,
     "loss_landscape": 1,
-    "training_path": 1,
+    "training_path": 2,
     "connectivity": 1,
-    "robustness": 1,
+    "robustness": 2,
     "label_noise": 1,
     "ensembles": 1,
-    "cost": 1,
+    "cost": 2,
 }
 
 

@@ -13,6 +13,7 @@ from lth_pipeline.reports.drawing import QUICK, png
 from lth_pipeline.reports.figures import accuracy_by_density, early_stop_by_density
 from lth_pipeline.reports.mask_distance import mask_distances
 from lth_pipeline.reports.table import by_round, notes
+from lth_pipeline.reports.wording import left
 
 
 class Followed(Protocol):
@@ -58,7 +59,7 @@ def markdown_table(frame: pd.DataFrame) -> str:
     ]
     for line in by_round(frame).itertuples():
         accuracies = (100 * line.test_accuracy_at_early_stop, 100 * line.test_accuracy_at_end)
-        cells = (line.round, f"{line.weights:,}", f"{100 * line.density:.2f} %", ARMS[line.arm].title, line.n)
+        cells = (line.round, f"{line.weights:,}", left(line.density), ARMS[line.arm].title, line.n)
         cells += (*(f"{accuracy:.2f} %" for accuracy in accuracies), f"{line.early_stop_iteration:,.0f}")
         lines.append(f"| {' | '.join(map(str, cells))} |")
     return "\n".join([*lines, *(f"\n*{note}*" for note in notes(frame))])

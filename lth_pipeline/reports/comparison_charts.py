@@ -14,8 +14,9 @@ from lth_pipeline.reports.comparison import Comparison
 from lth_pipeline.reports.comparison_curves import learning_curves
 from lth_pipeline.reports.comparison_fields import fields
 from lth_pipeline.reports.comparison_look import ACCURACY, GAP, MEASURES, STYLES, Drawn, look
-from lth_pipeline.reports.over_replicates import DENSITY, Spread, by_density, line, training_limits
+from lth_pipeline.reports.over_replicates import DENSITY, Spread, by_density, line, training_limits, training_said
 from lth_pipeline.reports.table import averaged
+from lth_pipeline.reports.wording import left, written
 
 MOST_LINES = len(PALETTE)  # experiments that have a colour each; more are cells, not lines
 MOST_BANDS = 2  # experiments whose controls have bands too
@@ -45,16 +46,19 @@ def comparison_charts(compared: Comparison, curves: pd.DataFrame | None = None) 
 
 def _by_density(drawn: Drawn, name: str, what: str, measures: Sequence[str]) -> Chart:
     several = len(drawn.panels) > 1
-    panels, said = [], []
+    panels, said, alike = [], [], []
     for members in drawn.panels:
         for measure in measures:
             title, axis, scale = MEASURES[measure]
             lines = [each for member in members for each in _member_lines(drawn, member, measure, scale)]
+            if measure == "train_accuracy_at_end" and (all_the_same := training_said(lines)):
+                alike = [all_the_same]
+                continue
             title = f"{title} (experiments {_numbers(drawn, members)})" if several else title
             panels.append(Lines(DENSITY, _fitting(axis, measure, lines), lines, title=title))
             said += _sparsest(drawn, members, measure, scale) if measure == measures[0] else []
     about = [f"One colour for each experiment; {drawn.key}. Band: from the least to the greatest replicate."]
-    about += [PAPERS] if name == "accuracy_by_density" else []
+    about += [*alike, *([PAPERS] if name == "accuracy_by_density" else [])]
     alt = f"{MEASURES[measures[0]][0]} of the tickets at their fewest weights: {'; '.join(said) or 'none yet'}."
     comparable = several and len({MEASURES[measure][1] for measure in measures}) == 1
     return Chart(name, f"{what}: {drawn.title}", alt, panels, about, notes=drawn.notes, same_y=comparable)
@@ -69,7 +73,7 @@ def _sparsest(drawn: Drawn, members: Sequence[str], measure: str, scale: float) 
     found = {member: by_density(drawn.frame(member), "ticket", measure, scale) for member in members}
     labels = drawn.compared.labels
     return [
-        f"{labels[member]} {each.mean[-1]:{'.1f' if scale == 100 else ',.0f'}} at {each.x[-1]:.1f} %"
+        f"{labels[member]} {each.mean[-1]:{'.1f' if scale == 100 else ',.0f'}} at {left(each.x[-1] / 100)}"
         for member, each in found.items()
         if each
     ]
@@ -122,10 +126,12 @@ def _gap(drawn: Drawn) -> Chart | None:
         panels.append(Lines(DENSITY, GAP, lines, [Rule(0.0, "y")], MEASURES[measure][0]))
     if not any(panel.lines for panel in panels):
         return None
-    said = "; ".join(f"{each.name} {each.y[-1]:+.2f} at {each.x[-1]:.1f} %" for each in panels[0].lines)
+    said = "; ".join(
+        f"{each.name} {written(each.y[-1], '+.2f')} at {left(each.x[-1] / 100)}" for each in panels[0].lines
+    )
     return Chart(
         "gap_by_density",
-        f"Winning ticket minus {ARMS[control].title}: {drawn.title}",
+        f"Ticket minus {ARMS[control].title}: {drawn.title}",
         f"The gap at early stop and the fewest weights, in percentage points: {said}. Above zero the ticket is better.",
         panels,
         [

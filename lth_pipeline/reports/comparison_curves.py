@@ -13,6 +13,7 @@ from lth_pipeline.reports.comparison import Comparison
 from lth_pipeline.reports.comparison_look import ACCURACY, STYLES, Drawn
 from lth_pipeline.reports.over_replicates import line, over_iterations, roomy
 from lth_pipeline.reports.table import ended
+from lth_pipeline.reports.wording import left
 
 MOST_DENSITIES = 4  # whose learning curves are laid over each other
 
@@ -81,5 +82,5 @@ def _densities(found: Sequence[float]) -> str:
     """ "21.1 % of weights"; from the least to the greatest where they differ."""
     if not found:
         return ""
-    low, high = (f"{100 * limit:.3g}" for limit in (min(found), max(found)))
-    return f"{low} % of weights" if low == high else f"{low} to {high} % of weights"
+    low, high = left(min(found)), left(max(found))
+    return f"{low} of weights" if low == high else f"{low.removesuffix(' %')} to {high} of weights"

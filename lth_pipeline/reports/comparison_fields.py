@@ -10,6 +10,7 @@ from lth_pipeline.experiments.arms import ARMS
 from lth_pipeline.reports.charts.chart import Axis, Chart, Heat
 from lth_pipeline.reports.comparison_look import GAP, MEASURES, Drawn, evenly
 from lth_pipeline.reports.table import by_round, differences
+from lth_pipeline.reports.wording import left
 
 MOST_ROWS = 40  # experiments in one field
 
@@ -25,7 +26,7 @@ def fields(drawn: Drawn) -> Iterator[Chart]:
     yield _field(drawn, "accuracy_by_density", f"{title} of tickets", axis.label, tickets, measure, scale)
     for control in drawn.arms[1:2]:
         paired = {member: differences(drawn.compared.of(member), control, measure) for member in drawn.colours}
-        what = f"Winning ticket minus {ARMS[control].title}, {title.lower()}"
+        what = f"Ticket minus {ARMS[control].title}, {title.lower()}"
         yield _field(drawn, "gap_by_density", what, GAP.label, paired, "mean", 100.0, centre=0.0)
 
 
@@ -35,7 +36,7 @@ def _field(
 ) -> Chart:  # fmt: skip
     columns = sorted({int(round) for table in tables.values() for round in table["round"]})
     of_round = {
-        round: {f"{100 * d:.3g} %" for table in tables.values() for d in table[table["round"] == round]["density"]}
+        round: {left(d) for table in tables.values() for d in table[table["round"] == round]["density"]}
         for round in columns
     }
     heads = [found.pop() if len(found) == 1 else f"round {round}" for round, found in of_round.items()]

@@ -11,6 +11,7 @@ from lth_pipeline.reports.analyses.section import Shown
 from lth_pipeline.reports.comparison import Comparison, gaps, summary
 from lth_pipeline.reports.comparison_look import shown_arms
 from lth_pipeline.reports.table import by_round, differences
+from lth_pipeline.reports.wording import left, written
 
 MOST_NAMED = 6  # experiments in the headline
 FEW = 4  # experiments that stand side by side in a table of settings; more are its rows
@@ -32,7 +33,7 @@ def headline(compared: Comparison) -> str:
     ]
     which = "" if shown is order else f", the highest and the lowest of {len(order)}"
     return (
-        f"At {100 * reached:.1f} % of the weights, the fewest that all have reached, the tickets end with a test "
+        f"At {left(reached)} of the weights, the fewest that all have reached, the tickets end with a test "
         f"accuracy of {', '.join(said)}{which}: mean ± standard deviation over replicates, highest first."
     )
 
@@ -50,16 +51,15 @@ def sentence(compared: Comparison, member: str) -> str:
         accuracy = f" Its test accuracy at the end is {_own(dense.iloc[0])} %." if len(dense) else ""
         return f"{label}: no ticket is trained to its end yet.{accuracy}"
     last = tickets.iloc[-1]
-    said = f"{label}: at {100 * last['density']:.1f} % of the weights the ticket ends with {_own(last)} % test accuracy"
+    said = f"{label}: at {left(last['density'])} of the weights the ticket ends with {_own(last)} % test accuracy"
     if len(dense):
-        said += (
-            f", {100 * (last['test_accuracy_at_end'] - dense.iloc[0]['test_accuracy_at_end']):+z.2f} points from dense"
-        )
+        gain = last["test_accuracy_at_end"] - dense.iloc[0]["test_accuracy_at_end"]
+        said += f", {written(100 * gain, '+.2f')} points from dense"
     for control in (arm for arm in shown_arms(compared) if arm != "ticket"):
         paired = differences(frame, control)
         if len(paired):
             gap = paired.iloc[-1]
-            where = "" if gap["round"] == last["round"] else f" (at {100 * gap['density']:.1f} % of the weights)"
+            where = "" if gap["round"] == last["round"] else f" (at {left(gap['density'])} of the weights)"
             said += f" and {percent(gap['mean'], gap['sd'], sign='+')} from {ARMS[control].title}{where}"
     return f"{said} (n = {int(last['n'])})."
 
@@ -79,7 +79,7 @@ def sparsest(compared: Comparison) -> Shown:
         rows.append(
             (
                 compared.labels[member],
-                f"{100 * last['density']:.2f} %",
+                left(last["density"]),
                 str(int(last["n"])),
                 percent(last["test_accuracy_at_early_stop"], last["test_accuracy_at_early_stop_sd"]),
                 _own(last),
@@ -132,7 +132,7 @@ def controls(compared: Comparison) -> Shown:
         (
             compared.labels[line.experiment],
             ARMS[line.control].title,
-            f"{100 * line.density:.2f} %",
+            left(line.density),
             str(int(line.n)),
             percent(line.mean, line.sd, sign="+"),
         )
@@ -157,7 +157,7 @@ def markdown_summary(compared: Comparison) -> str:
 
 def _summary_cells(compared: Comparison) -> Iterator[tuple[str, ...]]:
     for line in summary(compared).itertuples():
-        density, accuracy = f"{100 * line.density:.2f} %", percent(line.mean, line.sd)
+        density, accuracy = left(line.density), percent(line.mean, line.sd)
         about = compared.labels[line.experiment], str(line.round)
         yield *about, density, ARMS[line.arm].title, str(line.n), accuracy
 
@@ -168,4 +168,4 @@ def _own(line: pd.Series) -> str:
 
 def percent(mean: float, sd: float, sign: str = "") -> str:
     """ "97.31 ± 0.20"; without the spread where there is none."""
-    return f"{100 * mean:{sign}z.2f}" + ("" if pd.isna(sd) else f" ± {100 * sd:.2f}")
+    return written(100 * mean, f"{sign}.2f") + ("" if pd.isna(sd) else f" ± {100 * sd:.2f}")

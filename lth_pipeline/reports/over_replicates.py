@@ -4,7 +4,7 @@ analysis paper_figures: columns replicate, round, arm, draw, density, and what w
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 import pandas as pd
@@ -12,6 +12,7 @@ import pandas as pd
 from lth_pipeline.experiments.arms import ARMS
 from lth_pipeline.reports.charts.chart import Axis, Line
 
+ALIKE = 0.1  # percentage points
 DENSITY = Axis("weights remaining, % (log)", log=True, falling=True)
 
 
@@ -77,6 +78,15 @@ def training_limits(lines: Iterable[Line]) -> tuple[float, float] | None:
     """Limits for training accuracies in %: where all are at 100 there is nothing to look closely at."""
     lows = [low for each in lines for low in (each.low or each.y) if low is not None]
     return (min(98.0, min(lows) - 0.5), 100.2) if lows else None
+
+
+def training_said(lines: Sequence[Line]) -> str:
+    """What takes the place of a panel of training accuracies in %, where all lie within ALIKE of each other: nothing
+    would be seen. "" where they do not."""
+    every = [value for each in lines for value in (*each.y, *(each.low or ()), *(each.high or ())) if value is not None]
+    if not every or max(every) - min(every) > ALIKE:
+        return ""
+    return f"Training accuracy is not drawn: with every number of weights it is {max(every):.1f} % for all."
 
 
 def _spread(x: pd.Series, values: pd.Series, at: pd.Series) -> Spread:

@@ -6,6 +6,7 @@ import pandas as pd
 
 from lth_pipeline.experiments.arms import ARMS
 from lth_pipeline.reports.table import differences
+from lth_pipeline.reports.wording import left, written
 
 
 def sentence(frame: pd.DataFrame, control: str) -> str:
@@ -16,7 +17,7 @@ def sentence(frame: pd.DataFrame, control: str) -> str:
     last = paired.iloc[-1]
     spread = f" ± {100 * last['sd']:.2f}" if last["n"] > 1 else ""
     return (
-        f"At {100 * last['density']:.1f} % of the weights the winning ticket ends {100 * last['mean']:+z.2f}{spread} "
+        f"At {left(last['density'])} of the weights the ticket ends {written(100 * last['mean'], '+.2f')}{spread} "
         f"percentage points of test accuracy from {_named(control)} "
         f"(mean of paired differences{', ± their standard deviation' if spread else ''}; n = {int(last['n'])})."
     )

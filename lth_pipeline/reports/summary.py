@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from lth_pipeline.experiments.arms import ARMS
+from lth_pipeline.reports.wording import left
 
 
 def summary(
@@ -28,7 +29,7 @@ def summary(
         *(f"> {note}\n" for note in notes),
         "| | |",
         "|---|---|",
-        f"| weights left | {facts['weights']:,} ({100 * facts['density']:.2f} %) |",
+        f"| weights left | {facts['weights']:,} ({left(facts['density'])}) |",
         f"| early-stop iteration | {facts['early_stop_iteration']:,} |",
         f"| test accuracy at early stop | {100 * facts['test_accuracy_at_early_stop']:.2f} % |",
         f"| test accuracy at the end | {100 * facts['test_accuracy_at_end']:.2f} % |",

@@ -57,5 +57,5 @@ def numeric(table: pd.DataFrame, text: Iterable[str] = ("arm",)) -> pd.DataFrame
     return table.assign(**{c: pd.to_numeric(table[c], errors="coerce") for c in table.columns if c not in set(text)})
 
 
-def percent(density: float) -> str:
-    return f"{100 * density:.3g} %"
+def percent(share: float) -> str:
+    return f"{100 * share:.0f} %"

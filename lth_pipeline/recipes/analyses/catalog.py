@@ -76,7 +76,10 @@ _ALL = (
         "Which way did training go, and how large was the gradient on it?",
         "why",
         trains=True,
-        checks={"same_training": "The training that was followed again came out as the one that is recorded."},
+        checks={
+            "same_training": "The training that was followed again came out as the one that is recorded, on another "
+            "route up to its first step."
+        },
     ),
     Analysis(
         "connectivity",

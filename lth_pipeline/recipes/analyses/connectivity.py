@@ -7,6 +7,7 @@ k > 0 both copies are trained, from the weights at k and an optimiser that has s
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -20,8 +21,11 @@ from lth_pipeline.recipes.analyses.networks import (
     load,
     networks,
     retrained,
+    same_data,
 )
 from lth_pipeline.recipes.analyses.sample import sample_of
+from lth_pipeline.recipes.chain import Chain
+from lth_pipeline.recipes.rewinding import rewind_iteration
 
 if TYPE_CHECKING:
     from lth_pipeline.lottery.training.train import Seeds
@@ -33,20 +37,29 @@ NEAR, NEAR_WITH_NORMS = 0.001, 0.03
 
 
 def parts(subject: Subject) -> list[Part]:
-    """The dense network from each of `analysis.rewind_points`; then the first of each arm's draws in each round."""
+    """The dense network from each of `analysis.rewind_points` and from the card's own rewind point; then the first of
+    each arm's draws in each round."""
     asked = subject.experiment.analysis
     found = []
     for chain in subject.chains:
-        total = chain.owner(0).training.iterations
-        starts = sorted({round(share * total) for share in asked.rewind_points})
-        found += [_part(subject, network, at) for network in networks(subject, chain, [0]) for at in starts]
         pruned = [round for round in chosen_rounds(subject, chain) if round]
+        dense = networks(subject, chain, [0]) if all(same_data(chain, round) for round in pruned) else []
+        found += [_part(subject, network, at) for network in dense for at in _starts(chain, asked.rewind_points)]
         found += [
             _part(subject, network, network.chain.start(network.step))
             for network in networks(subject, chain, pruned, ARMS)
             if network.step.draw == 0
         ]
     return found
+
+
+def _starts(chain: Chain, shares: Sequence[float]) -> list[int]:
+    """Iterations at which copies of the dense network part: shares of its training, and where tickets are rewound to,
+    so that it is known whether it is stable there."""
+    card, total = chain.cards[chain.name], chain.owner(0).training.iterations
+    starts = {round(share * total) for share in shares}
+    rewound = rewind_iteration(card, chain.dirs) if card.rewind.mode == "weights" else total
+    return sorted(starts | ({rewound} if rewound < total else set()))
 
 
 def checks(found: Found, experiment: Experiment) -> list[Check]:

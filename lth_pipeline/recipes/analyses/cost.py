@@ -9,7 +9,7 @@ from typing import Any
 
 from lth_pipeline.lottery.models import Model
 from lth_pipeline.recipes.analyses.analysis import Found, Part, Rows, Subject
-from lth_pipeline.recipes.analyses.networks import last_round
+from lth_pipeline.recipes.analyses.networks import last_round, same_data
 from lth_pipeline.recipes.analyses.power import device, watts
 from lth_pipeline.recipes.chain import Chain
 from lth_pipeline.recipes.step import Step
@@ -44,7 +44,8 @@ class Training:
 
 @dataclass(frozen=True)
 class Spent:
-    """Of one replicate and round. before: the trainings that led to its ticket. others: the other arms' trainings."""
+    """Of one replicate and round. before: the trainings that led to its ticket. others: the other arms' trainings.
+    never: why no use of the ticket can pay that back; None where one can."""
 
     replicate: int
     round: int
@@ -53,6 +54,7 @@ class Spent:
     own: Training
     before: Sequence[Training]
     others: Sequence[Training]
+    never: str | None
 
 
 def parts(subject: Subject) -> list[Part]:
@@ -71,6 +73,7 @@ def parts(subject: Subject) -> list[Part]:
             for name, (_, shape) in networks.items()
         },
         "before": {f"r{one.round:02d}": sorted(_of_any_replicate(each) for each in one.before) for one in spent},
+        "never": {f"r{one.round:02d}": one.never for one in spent if one.never},
     }
     inputs = {name: each.version for name, each in every.items()}
     inputs |= {f"{name}.mask": each.mask.version for name, each in every.items() if each.mask}
@@ -130,9 +133,17 @@ def _of_one(
         "controls_seconds": sum(each.facts["seconds"] for each in one.others),
         "controls_kwh": sum(each.energy for each in one.others),
     }
+    if one.never == OTHER_DATA:
+        row |= dict.fromkeys(OF_DENSE)
     for name, (spent, before, after) in PAYBACKS.items():
-        saved[name] = pays_back(row[spent], row[before] - row[after]) if one.round else None
-    return row | saved
+        compared = one.round and one.never is None
+        saved[name] = pays_back(row[spent], row[before] - row[after]) if compared else None
+    return row | saved | {"never": one.never}
+
+
+#: why no payback is told: the ticket goes on from weights that only the search has, or dense did another task
+NOT_REWOUND, OTHER_DATA = "not rewound", "other data"
+OF_DENSE = ("forward_flops_dense", "training_flops_dense", "dense_seconds", "dense_early_stop")
 
 
 #: how often the ticket must be used until what finding it took is saved: (spent, of dense, of the ticket)
@@ -156,11 +167,15 @@ def _meant(rows: Rows) -> dict[str, Any]:
     """Means over replicates; of paybacks, that of the means, the least, and the greatest (None: in one, never)."""
     meant: dict[str, Any] = {"round": rows[0]["round"], "n": len(rows)}
     meant |= {name: _mean([row[name] for row in rows]) for name in rows[0] if name not in (*PAYBACKS, "round")}
-    meant |= {f"{name}_sd": stdev(row[name] for row in rows) if len(rows) > 1 else None for name in SPREAD}
+    meant |= {
+        f"{name}_sd": stdev(row[name] for row in rows) if len(rows) > 1 and meant[name] is not None else None
+        for name in SPREAD
+    }
     for name, (spent, before, after) in PAYBACKS.items():
         each = [row[name] for row in rows]
         found = [one for one in each if one is not None]
-        meant[name] = pays_back(meant[spent], meant[before] - meant[after]) if meant["round"] else None
+        compared = meant["round"] and meant["never"] is None
+        meant[name] = pays_back(meant[spent], meant[before] - meant[after]) if compared else None
         meant[f"{name}_low"] = min(found, default=None)
         meant[f"{name}_high"] = None if None in each else max(found)
     return meant
@@ -206,9 +221,16 @@ def _spent(subject: Subject, chain: Chain, networks: Networks) -> list[Spent]:
                 **{"density": size["density"], "weights": size["weights"]},
                 before=list({each.version: each for each in before}.values()),
                 others=[each for each in others if each is not None],
+                never=_never(chain, round),
             )
         )
     return found
+
+
+def _never(chain: Chain, round: int) -> str | None:
+    if not same_data(chain, round):
+        return OTHER_DATA
+    return NOT_REWOUND if round and chain.owner(round).rewind.mode != "weights" else None
 
 
 def led_to(chain: Chain, step: Step) -> list[tuple[Chain, Step]]:

@@ -15,7 +15,7 @@ from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 from lth_pipeline.recipes.analyses.analysis import Found, Part, Rows, Subject
-from lth_pipeline.recipes.analyses.networks import Network, chosen_rounds, data_of, load, networks
+from lth_pipeline.recipes.analyses.networks import Network, chosen_rounds, data_of, load, networks, same_data
 
 if TYPE_CHECKING:
     import torch
@@ -68,7 +68,7 @@ def _groups(subject: Subject) -> list[Group]:
         found = [
             network
             for network in networks(subject, chain, sorted({0, *chosen_rounds(subject, chain)}), ARMS)
-            if network.step.draw == 0 and chain.owner(network.step.round).data == chain.owner(0).data
+            if network.step.draw == 0 and same_data(chain, network.step.round)
         ]
         for network in found:
             by_arm.setdefault((network.step.round, network.step.arm), []).append(network)

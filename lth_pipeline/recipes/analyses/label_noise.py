@@ -12,7 +12,15 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from lth_pipeline.recipes.analyses.analysis import Found, Part, Subject
-from lth_pipeline.recipes.analyses.networks import Network, chosen_rounds, data_of, load, networks, retrained
+from lth_pipeline.recipes.analyses.networks import (
+    Network,
+    chosen_rounds,
+    comparable,
+    data_of,
+    load,
+    networks,
+    retrained,
+)
 from lth_pipeline.recipes.chain import Chain
 
 if TYPE_CHECKING:
@@ -29,7 +37,7 @@ def parts(subject: Subject) -> list[Part]:
     return [
         _part(subject, network, share)
         for chain in subject.chains
-        for network in networks(subject, chain, _rounds(subject, chain), ARMS)
+        for network in comparable(networks(subject, chain, _rounds(subject, chain), ARMS))
         if network.step.draw == 0
         for share in shares
     ]

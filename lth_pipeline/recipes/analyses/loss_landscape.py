@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from lth_pipeline.experiments import Experiment
 from lth_pipeline.recipes.analyses.analysis import Check, Found, Part, Subject
-from lth_pipeline.recipes.analyses.networks import Network, chosen_rounds, load, networks
+from lth_pipeline.recipes.analyses.networks import Network, chosen_rounds, comparable, load, networks
 from lth_pipeline.recipes.analyses.sample import on_device, sample_of, sample_settings
 from lth_pipeline.recipes.chain import Chain
 
@@ -36,7 +36,7 @@ def parts(subject: Subject) -> list[Part]:
 def looked_at(subject: Subject, chain: Chain) -> list[Network]:
     """The dense network, and of the chosen rounds the ticket and the first draw of random reinit."""
     rounds = {0, *chosen_rounds(subject, chain)}
-    return [network for network in networks(subject, chain, rounds, ARMS) if network.step.draw == 0]
+    return comparable([network for network in networks(subject, chain, rounds, ARMS) if network.step.draw == 0])
 
 
 def checks(found: Found, experiment: Experiment) -> list[Check]:

@@ -101,6 +101,18 @@ def chosen_rounds(subject: Subject, chain: Chain) -> list[int]:
     return sorted({(last * place + spaces // 2) // spaces for place in range(MOST_ROUNDS)}) if last >= 0 else []
 
 
+def same_data(chain: Chain, round: int) -> bool:
+    """Whether the networks of `round` learned what the dense network learned: a branch may have other data than its
+    parent, and then its accuracies and losses are of other images."""
+    return chain.owner(round).data == chain.owner(0).data
+
+
+def comparable(found: Sequence[Network]) -> list[Network]:
+    """`found` without the dense network, where one of them learned other data: it is nothing to hold them against."""
+    apart = any(not same_data(network.chain, network.step.round) for network in found)
+    return [network for network in found if network.step.round or not apart]
+
+
 def load(workshop: Workshop, network: Network) -> tuple[Model, Tensors, Tensors | None]:
     """(model, trained weights, mask or None), on the CPU."""
     from lth_pipeline.recipes.artifacts import weights_of

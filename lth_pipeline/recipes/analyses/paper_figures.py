@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from lth_pipeline.experiments.measures import MEASURES
 from lth_pipeline.recipes.analyses.analysis import Found, Part, Rows, Subject
-from lth_pipeline.recipes.analyses.networks import Network, last_round, networks
+from lth_pipeline.recipes.analyses.networks import Network, comparable, last_round, networks
 from lth_pipeline.recipes.workshop import Workshop
 
 MOST_CURVES = 5  # densities whose learning curves are read: each is read and verified with its network's weights
@@ -16,7 +16,7 @@ CURVE = ("train_loss", "validation_loss", "validation_accuracy", "test_accuracy"
 
 def parts(subject: Subject) -> list[Part]:
     """One part: everything, of all replicates."""
-    found = [network for chain in subject.chains for network in networks(subject, chain)]
+    found = comparable([network for chain in subject.chains for network in networks(subject, chain)])
     if not found:
         return []
     last = max(last_round(subject, chain) for chain in subject.chains)

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
 #: of a CPU, for each thread in use: a core's share of a server's socket (200 to 360 W for 24 to 64 cores)
 WATTS_A_THREAD = 10.0
-#: of a GPU, by a part of its name: the most that its maker lets it draw
+#: of a GPU, by words of its name, the longest that it has: the most that its maker lets it draw
 WATTS_OF_GPU = {
     "H200": 700.0,
     "H100 PCIe": 350.0,
+    "H100 NVL": 400.0,
     "H100": 700.0,
     "A100": 400.0,
     "V100": 300.0,
     "L40S": 350.0,
+    "L40": 300.0,
     "L4": 72.0,
     "T4": 70.0,
     "RTX 4090": 450.0,
@@ -37,4 +40,6 @@ def device(route: Mapping[str, Any]) -> str:
 
 
 def _of_gpu(name: str) -> float:
-    return next((drawn for part, drawn in WATTS_OF_GPU.items() if part in name), WATTS_OF_OTHERS)
+    """Words end where neither letter nor digit follows: an L40 is no L4, an "A100-SXM4-80GB" is an A100."""
+    known = [words for words in WATTS_OF_GPU if re.search(rf"(?<![A-Za-z0-9]){words}(?![A-Za-z0-9])", name)]
+    return WATTS_OF_GPU[max(known, key=len)] if known else WATTS_OF_OTHERS

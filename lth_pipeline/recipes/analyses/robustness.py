@@ -1,21 +1,33 @@
 """Robustness: what dense network, ticket and controls answer to corrupted and attacked images, and how sure they are.
 
 Of the dense network and, in the chosen rounds, of the first draw of every arm. Corruptions need the package
-imagecorruptions; without it there are no parts of them, and all else is as it was.
+imagecorruptions; without it there are no parts of them but those that are in the store, and all else is as it was.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from functools import lru_cache, partial
+from hashlib import sha256
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from lth_pipeline.experiments import Experiment
 from lth_pipeline.recipes.analyses.analysis import Check, Found, Part, Subject
-from lth_pipeline.recipes.analyses.networks import Network, Tensors, chosen_rounds, data_of, load, networks
+from lth_pipeline.recipes.analyses.networks import (
+    Network,
+    Tensors,
+    chosen_rounds,
+    comparable,
+    data_of,
+    load,
+    networks,
+)
 
 if TYPE_CHECKING:
+    import torch
+
     from lth_pipeline.lottery.analysis.normalisation import Scale
     from lth_pipeline.lottery.data import Data
     from lth_pipeline.lottery.data import Part as Images
@@ -37,16 +49,18 @@ def parts(subject: Subject) -> list[Part]:
     drawn = {"examples": asked.examples, "seed": subject.experiment.seed}
     corruptible = possible()
     for chain in subject.chains:
-        there = networks(subject, chain, [0, *chosen_rounds(subject, chain)])
+        there = comparable(networks(subject, chain, [0, *chosen_rounds(subject, chain)]))
         firsts = (network for network in there if network.step.draw == 0)
         for round, of_round in groupby(firsts, key=lambda network: network.step.round):
             first = list(of_round)
             pictures = min(chain.facts(round).image_shape[1:]) >= LEAST_SIDE
             found.append(_part(subject, first, "calibration", {}, _calibration))
             found.append(_part(subject, first, "attacks", {"radii": list(asked.radii), **drawn}, _attacks))
-            if pictures and corruptible:
-                corruption = {"severities": list(asked.severities), **drawn}
-                found.append(_part(subject, first, "corruptions", corruption, _corruptions))
+            if pictures:
+                settings = {"severities": list(asked.severities), **drawn}
+                part = _part(subject, first, "corruptions", settings, _corruptions)
+                if corruptible or subject.workshop.store.find(part.recipe.id):
+                    found.append(part)
     return found
 
 
@@ -186,10 +200,11 @@ def _corruptions(subject: Subject, loaded: Sequence[_Loaded], data: Data, scale:
 
     drawn = _drawn(subject, data, corrupted=True)
     clean = as_bytes(pixels_of(drawn, scale))
+    key = clean_images(clean)
     seed, severities = subject.experiment.seed, subject.experiment.analysis.severities
     rows, shown = [], []
     for family, severity in [("clean", 0), *((family, severity) for family in FAMILIES for severity in severities)]:
-        seen = _corrupted(clean.numpy().tobytes(), clean.shape, family, severity, seed) if severity else clean
+        seen = _corrupted(key, family, severity, seed) if severity else clean
         if severity or not shown:
             shown.append(_small(seen[0]))
         images = Images(seen.to(drawn.labels.device), drawn.labels, (255, *scale))
@@ -216,18 +231,26 @@ def _drawn(subject: Subject, data: Data, *, corrupted: bool = False) -> Images:
     return sample(data.test, count, stream_seed(subject.experiment.seed, "robustness_images"))
 
 
-@lru_cache(maxsize=KEPT)
-def _corrupted(content: bytes, shape: tuple[int, ...], family: str, severity: int, seed: int):
-    """content: of the clean images, uint8 of `shape`; remembered for the other rounds and replicates, which see the
-    same."""
-    import numpy as np
-    import torch
+@dataclass(frozen=True)
+class CleanImages:
+    """images: uint8, clean. Two are the same where their digests are: what is remembered by it keeps them once."""
 
+    digest: str
+    images: torch.Tensor = field(compare=False)
+
+
+def clean_images(images: torch.Tensor) -> CleanImages:
+    digest = sha256(images.numpy().tobytes()).hexdigest()
+    return CleanImages(f"{tuple(images.shape)} {digest}", images)
+
+
+@lru_cache(maxsize=KEPT)
+def _corrupted(clean: CleanImages, family: str, severity: int, seed: int) -> torch.Tensor:
+    """Remembered for the other rounds and replicates, which see the same."""
     from lth_pipeline.lottery.analysis.corruptions import corrupted
     from lth_pipeline.lottery.randomness import stream_seed
 
-    clean = torch.from_numpy(np.frombuffer(content, dtype=np.uint8).copy()).view(shape)
-    return corrupted(clean, family, severity, stream_seed(seed, f"corruption_{family}", severity=severity))
+    return corrupted(clean.images, family, severity, stream_seed(seed, f"corruption_{family}", severity=severity))
 
 
 def _small(image):

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from typing import Any
 
 from lth_pipeline.experiments import Experiment
 from lth_pipeline.experiments.arms import ARMS
 from lth_pipeline.recipes.analyses.analysis import Check, Found, Part, Rows, Subject
+from lth_pipeline.recipes.analyses.networks import same_data
+from lth_pipeline.recipes.analyses.verdict_checks import checked
 
 #: what is judged, the first for the sentence and the checks: Frankle & Carbin 2019 (§1) define a winning ticket by it
 JUDGED = {"early_stop": "test_accuracy_at_early_stop", "end": "test_accuracy_at_end"}
 MEASURED = (*JUDGED.values(), "train_accuracy_at_end", "early_stop_iteration")
 NAMED = ("replicate", "round", "arm", "draw", "diverged_at")  # of a training that diverged
-SPARSE, FAIRLY_SPARSE = 0.05, 0.20  # the densities that the checks ask about
+REWOUND = "weights"  # the `rewind.mode` of lottery tickets; those of the others go on from trained weights
 
 #: {(round, arm): {replicate: {measure: mean over its draws}}}
 Averages = dict[tuple[int, str], dict[int, dict[str, float]]]
@@ -23,7 +25,12 @@ def parts(subject: Subject) -> list[Part]:
     rows, asked = subject.rows(), subject.experiment.analysis
     if not rows:
         return []
-    settings = {"margin": asked.margin, "resamples": asked.resamples, "seed": subject.experiment.seed}
+    chain, rounds = subject.chains[0], range(max(row["round"] for row in rows) + 1)
+    settings = {
+        **{"margin": asked.margin, "resamples": asked.resamples, "seed": subject.experiment.seed},
+        "modes": [chain.owner(round).rewind.mode for round in rounds],
+        "other_data": [round for round in rounds if not same_data(chain, round)],
+    }
     inputs = {
         f"r{row['round']:02d}.{row['arm']}.{row['draw']}.replicate{row['replicate']}": row["data_version"]
         for row in rows
@@ -31,18 +38,32 @@ def parts(subject: Subject) -> list[Part]:
     return [Part("verdict", "all replicates", settings, inputs, lambda: judged(rows, **settings))]
 
 
-def judged(rows: Rows, margin: float, resamples: int, seed: int) -> Found:
+def judged(
+    rows: Rows,
+    margin: float,
+    resamples: int,
+    seed: int,
+    modes: Sequence[str] = (),
+    other_data: Sequence[int] = (),
+) -> Found:
     """The tables arms, speed, differences, summary and diverged, of the rows of `results.csv`. Accuracies and their
-    differences are shares of 1; of several draws of an arm a replicate has the mean."""
+    differences are shares of 1; of several draws of an arm a replicate has the mean.
+
+    modes: `rewind.mode` of each round from 0 on; a round that is not among them is rewound. other_data: rounds that
+    learned other data than the dense network, and so are not held against it.
+    """
     from lth_pipeline.lottery.randomness import stream_seed
 
     averages, how = averaged(rows), (resamples, stream_seed(seed, "bootstrap"))
-    speed = _speed(averages, how)
-    differences = [row for measure in JUDGED.values() for row in _differences(averages, measure, margin, how)]
+    modes = {round: mode for round, mode in enumerate(modes) if mode != REWOUND}
+    speed = _speed(averages, how, other_data, modes)
+    differences = [
+        row for measure in JUDGED.values() for row in _differences(averages, measure, margin, how, other_data)
+    ]
     lost = [row for row in rows if row["diverged_at"] is not None]
     return Found(
         {
-            "summary": _summary(averages, differences, speed, margin, len(lost)),
+            "summary": _summary(averages, differences, speed, margin, len(lost), modes, other_data),
             "arms": _arms(averages, how),
             "differences": differences,
             "speed": speed,
@@ -52,13 +73,7 @@ def judged(rows: Rows, margin: float, resamples: int, seed: int) -> Found:
 
 
 def checks(found: Found, experiment: Experiment) -> list[Check]:
-    judged = [row for row in found.tables["differences"] if row["measure"] == JUDGED["early_stop"]]
-    beats = [row for row in judged if row["against"] == "reinit" and row["density"] <= SPARSE]
-    matches = [row for row in judged if row["against"] == "dense" and row["density"] <= FAIRLY_SPARSE]
-    return [
-        *([_check("ticket_beats_reinit", beats, _beats)] if beats else []),
-        *([_check("ticket_matches_dense", matches, _matches)] if matches else []),
-    ]
+    return checked([row for row in found.tables["differences"] if row["measure"] == JUDGED["early_stop"]])
 
 
 def averaged(rows: Rows) -> Averages:
@@ -96,14 +111,16 @@ def _arms(averages: Averages, how: tuple[int, int]) -> Rows:
     return found
 
 
-def _differences(averages: Averages, measure: str, margin: float, how: tuple[int, int]) -> Rows:
+def _differences(
+    averages: Averages, measure: str, margin: float, how: tuple[int, int], other_data: Sequence[int]
+) -> Rows:
     """Ticket minus each other arm, and minus dense, in every round that has both."""
     from lth_pipeline.lottery.analysis import statistics
 
     found = []
     for against in _others(averages):
         rows, several = [], []
-        for round, density, pairs in _paired(averages, against):
+        for round, density, pairs in _paired(averages, against, other_data if against == "dense" else ()):
             differences = [ticket[measure] - other[measure] for ticket, other in pairs]
             low, high = statistics.bootstrap_interval(differences, *how) or (None, None)
             several.append(differences)
@@ -124,13 +141,14 @@ def _differences(averages: Averages, measure: str, margin: float, how: tuple[int
     return found
 
 
-def _speed(averages: Averages, how: tuple[int, int]) -> Rows:
-    """How many times as many iterations the others take to their early stop as the ticket."""
+def _speed(averages: Averages, how: tuple[int, int], other_data: Sequence[int], modes: Mapping[int, str]) -> Rows:
+    """How many times as many iterations the others take to their early stop as the ticket; not where it goes on from
+    weights that are trained already."""
     from lth_pipeline.lottery.analysis.statistics import bootstrap_ratio
 
     found = []
     for against in _others(averages):
-        for round, density, pairs in _paired(averages, against):
+        for round, density, pairs in _paired(averages, against, {*modes, *(other_data if against == "dense" else ())}):
             own, other = ([one["early_stop_iteration"] for one in side] for side in zip(*pairs, strict=True))
             low, high = bootstrap_ratio(other, own, *how) or (None, None)
             found.append(
@@ -143,9 +161,19 @@ def _speed(averages: Averages, how: tuple[int, int]) -> Rows:
     return found
 
 
-def _summary(averages: Averages, differences: Rows, speed: Rows, margin: float, diverged: int) -> Rows:
+def _summary(
+    averages: Averages,
+    differences: Rows,
+    speed: Rows,
+    margin: float,
+    diverged: int,
+    modes: Mapping[int, str],
+    other_data: Sequence[int],
+) -> Rows:
     """{key, value} of what the sentence says; a key begins with the measure it is of, early_stop or end."""
     tickets = [by_replicate for (_, arm), by_replicate in averages.items() if arm == "ticket"]
+    there = [round for round, arm in averages if arm == "ticket"]
+    trained = [modes[round] for round in there if round in modes]
     found: dict[str, Any] = {
         "replicates": len({replicate for by_replicate in averages.values() for replicate in by_replicate}),
         "most_pairs": max((row["n"] for row in differences), default=0),
@@ -155,6 +183,9 @@ def _summary(averages: Averages, differences: Rows, speed: Rows, margin: float, 
         "diverged": diverged,
         "margin": margin,
         "reinit": any(row["against"] == "reinit" for row in differences),
+        "other_data": sum(round in other_data for round in there),
+        "not_rewound": len(trained),
+        "rewind_mode": trained[-1] if trained else REWOUND,
     }
     by_dense = {row["round"]: row for row in speed if row["against"] == "dense"}
     for name, measure in JUDGED.items():
@@ -199,61 +230,18 @@ def _others(averages: Averages) -> list[str]:
     return [arm for arm in ARMS if arm != "ticket" and arm in there]
 
 
-def _paired(averages: Averages, against: str) -> list[tuple[int, float, list[tuple[Mapping, Mapping]]]]:
-    """(round, density of the ticket, pairs of ticket and other) of every round with at least one replicate of both."""
+def _paired(
+    averages: Averages, against: str, without: Container[int]
+) -> list[tuple[int, float, list[tuple[Mapping, Mapping]]]]:
+    """(round, density of the ticket, pairs of ticket and other) of every round with at least one replicate of both;
+    without: rounds that are left out."""
     found = []
     for (round, arm), tickets in averages.items():
         others = averages.get((0 if against == "dense" else round, against), {})
         pairs = [(ticket, others[replicate]) for replicate, ticket in tickets.items() if replicate in others]
-        if arm == "ticket" and pairs:
+        if arm == "ticket" and pairs and round not in without:
             found.append((round, _mean([ticket["density"] for ticket, _ in pairs]), pairs))
     return found
-
-
-def _check(name: str, rows: Rows, judge) -> Check:
-    """Of rounds that are sparse enough; `judge` gives what it is called, and the rows that have it."""
-    if all(row["p"] is None for row in rows):
-        most = max(row["n"] for row in rows)
-        pairs = "1 pair" if most == 1 else f"{most} pairs"
-        return Check(name, False, f"Too few replicates to tell: {pairs} in a round, and at least 3 are needed.")
-    return Check(name, *judge(rows))
-
-
-def _beats(rows: Rows) -> tuple[bool, str]:
-    better = [row for row in rows if row["verdict"] == "better"]
-    nearest = min((row for row in rows if row["p"] is not None), key=lambda row: (row["mean"] <= 0, row["p_holm"]))
-    one = better[-1] if better else nearest
-    said = "" if better else f"No ticket at {100 * SPARSE:g} % of the weights or fewer is told apart as better. "
-    return bool(better), (
-        f"{said}{'At' if better else 'The nearest: at'} {_percent(one['density'])} it stops {_points(one['mean'])} "
-        f"of test accuracy from its control (n = {one['n']}, p = {one['p_holm']:.2g} after Holm's correction)."
-    )
-
-
-def _matches(rows: Rows) -> tuple[bool, str]:
-    matching = [row for row in rows if row["matching"]]
-    if matching:
-        last = matching[-1]
-        return True, (
-            f"At {_percent(last['density'])}, and in every denser round, the lower bound of ticket minus dense lies "
-            f"within the margin: there at {_points(last['lower_bound'])} (n = {last['n']})."
-        )
-    alone = [_percent(row["density"]) for row in rows if row["within_margin"]]
-    first = rows[0]
-    bound = "not known" if first["lower_bound"] is None else _points(first["lower_bound"])
-    by_itself = f"; by themselves {', '.join(alone)} would pass, but a denser round did not" if alone else ""
-    return False, (
-        f"No ticket at {100 * FAIRLY_SPARSE:g} % of the weights or fewer is shown to match: at "
-        f"{_percent(first['density'])} the lower bound of ticket minus dense is {bound} (n = {first['n']}){by_itself}."
-    )
-
-
-def _percent(density: float) -> str:
-    return f"{100 * density:.1f} %"
-
-
-def _points(difference: float) -> str:
-    return f"{100 * difference:+.2f} percentage points"
 
 
 def _mean(values: Sequence[float]) -> float:

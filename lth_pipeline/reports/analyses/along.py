@@ -1,4 +1,4 @@
-"""Means over replicates against whatever it is, as lines of charts, and as cells of tables."""
+"""Means over replicates against whatever it is, as lines of charts."""
 
 from __future__ import annotations
 
@@ -29,23 +29,3 @@ def along(table: pd.DataFrame, x: str, y: str, scale: float = 1.0, x_scale: floa
     columns = (grouped.index.to_series() * x_scale, grouped["mean"], grouped["min"], grouped["max"])
     at, mean, low, high = (tuple(map(float, column)) for column in columns)
     return Spread(at, mean, low, high) if there.groupby(x).size().max() > 1 else Spread(at, mean, None, None)
-
-
-def ranged(values: pd.Series, form: str) -> str:
-    """ "97.31 (96.90–97.60)": the mean, the least and the greatest; without these where there is one value; "–" for
-    none."""
-    there = values.dropna()
-    if there.empty:
-        return "–"
-    spread = f" ({there.min():{form}} to {there.max():{form}})" if len(there) > 1 else ""
-    return f"{there.mean():{form}}{spread}"
-
-
-def left(density: float) -> str:
-    """A share of weights in words: "17.4 %", "0.52 %"."""
-    percent = 100 * density
-    return "100 %" if percent >= 99.95 else f"{percent:.1f} %" if percent >= 1 else f"{percent:.2g} %"
-
-
-def of_replicates(n: int) -> str:
-    return f"n = {n} {'replicates' if n > 1 else 'replicate'}"

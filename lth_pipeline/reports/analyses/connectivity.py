@@ -7,10 +7,12 @@ from collections.abc import Sequence
 import pandas as pd
 
 from lth_pipeline.experiments.arms import ARMS
-from lth_pipeline.reports.analyses.along import along, evenly, left, of_replicates, ranged
+from lth_pipeline.reports.analyses.along import along, evenly
+from lth_pipeline.reports.analyses.parent import of_parent
 from lth_pipeline.reports.analyses.section import About, Findings, Section, Shown
 from lth_pipeline.reports.charts.chart import Axis, Chart, Line, Lines, Rule
 from lth_pipeline.reports.over_replicates import DENSITY, arms_of, by_density, line
+from lth_pipeline.reports.wording import left, of_replicates, ranged, written
 
 STABLE = 2.0  # percentage points of error
 ALONG = Axis("place on the line between the copies (0: A, 1: B)")
@@ -19,8 +21,10 @@ LOSS = Axis("test loss, nats")
 INSTABILITY = Axis("instability, percentage points of error")
 COLUMNS = (
     *("network", "weights remaining", "copies part at iteration", "instability on the test part, pp"),
-    *("on the training part, pp", "stable", "distance of the copies (L2)", "cosine of their ways"),
+    *("on the training part, pp", "midway, test part, pp", "stable", "distance of the copies (L2)"),
+    "cosine of their ways",
 )
+ONE = ["replicate", "round", "arm", "draw", "start_iteration"]  # what tells comparisons apart
 
 
 def section(findings: Findings, about: About) -> Section:
@@ -31,6 +35,7 @@ def section(findings: Findings, about: About) -> Section:
     rows = every.dropna(subset=["instability_test"])
     if rows.empty or lines.empty:
         return Section(f"Of {len(every)} networks every one, or its copy, diverged: there is no line to look at.")
+    rows = rows.merge(_between(lines), on=ONE, how="left")
     dense = rows["round"] == 0
     charts = []
     if dense.any():
@@ -38,7 +43,7 @@ def section(findings: Findings, about: About) -> Section:
     if not dense.all():
         charts.append(_pruned_lines(lines, about))
     charts.append(_instability(rows, about))
-    return Section(_headline(rows), charts, _text(every, rows, about), [_table(rows)])
+    return Section(_headline(rows, about), charts, _text(every, rows, about), [_table(rows)])
 
 
 def _dense_lines(lines: pd.DataFrame, about: About) -> Chart:
@@ -58,7 +63,8 @@ def _dense_lines(lines: pd.DataFrame, about: About) -> Chart:
         [
             "Two copies of the dense network go on from the same iteration and see their data in another order. Along "
             "the straight line between their trained weights the error is measured: a hump is a barrier, a level line "
-            "says that both ended in one basin. Line: mean of the replicates; band: least to greatest.",
+            "says that both ended in one basin, and a dip that networks between them are better than both. Line: mean "
+            "of the replicates; band: least to greatest.",
             "In Frankle et al. 2020 LeNet on MNIST is connected in this way from initialisation on, ResNet-20 on "
             "CIFAR-10 from iteration 2,000 (3 % of training) and VGG-16 from iteration 1,000 (1.5 %).",
         ],
@@ -69,13 +75,14 @@ def _dense_lines(lines: pd.DataFrame, about: About) -> Chart:
 def _pruned_lines(lines: pd.DataFrame, about: About) -> Chart:
     """A panel for each arm, a line for each density; the dense network that its copies part as early as the arm's."""
     rounds = evenly(set(lines["round"]) - {0})
+    shades = lines.groupby("round")["density"].mean().map(about.shade)
     panels = []
     for arm in arms_of(lines):
         own = lines[lines["arm"] == arm]
         dense = _at_start_of(lines, own)
         drawn = [_by_alpha(dense, "test_error", 100.0, "100 % (dense)", arm="dense")] if len(dense) else []
         drawn += [
-            _by_alpha(rows, "test_error", 100.0, left(rows["density"].mean()), colour=rounds.index(round))
+            _by_alpha(rows, "test_error", 100.0, left(rows["density"].mean()), shade=shades[round])
             for round, rows in own[own["round"].isin(rounds)].groupby("round")
         ]
         panels.append(Lines(ALONG, ERROR, drawn, title=ARMS[arm].title.capitalize()))
@@ -113,9 +120,9 @@ def _instability(rows: pd.DataFrame, about: About) -> Chart:
         f"From the leftmost to the rightmost point, in percentage points. {seen}. A rule at {STABLE:.0f}.",
         panels,
         [
-            "Instability is the highest error on the line less the mean of the errors at its ends. Frankle et al. 2020 "
-            "call a network stable where it is below 2 percentage points. Point: mean of the replicates; band: least "
-            "to greatest."
+            "Instability is the highest error on the line, its ends among them, less the mean of the errors at the "
+            "ends; where the highest is an end's it is half of their difference. Frankle et al. 2020 call a network "
+            "stable where it is below 2 percentage points. Point: mean of the replicates; band: least to greatest."
         ],
         notes=about.notes,
     )
@@ -172,18 +179,35 @@ def _at_start_of(table: pd.DataFrame, own: pd.DataFrame) -> pd.DataFrame:
     return table[(table["round"] == 0) & table["start_iteration"].isin(own["start_iteration"].unique())]
 
 
-def _headline(rows: pd.DataFrame) -> str:
+def _between(lines: pd.DataFrame) -> pd.DataFrame:
+    """Of each comparison: at_end, whether an end has the highest test error; midway, the test error in the middle less
+    the mean of the ends."""
+
+    def shape(line: pd.DataFrame) -> pd.Series:
+        errors = line.sort_values("alpha").set_index("alpha")["test_error"].dropna()
+        if errors.empty:
+            return pd.Series({"at_end": None, "midway": None})
+        ends = errors.iloc[[0, -1]]
+        middle = errors.iloc[abs(errors.index - 0.5).argmin()]
+        return pd.Series({"at_end": bool(errors.max() <= ends.max()), "midway": middle - ends.mean()})
+
+    return lines.groupby(ONE)[["alpha", "test_error"]].apply(shape).reset_index()
+
+
+def _headline(rows: pd.DataFrame, about: About) -> str:
     said = []
     dense = rows[rows["round"] == 0]
     if len(dense):
         means = 100 * dense.groupby("start_iteration")["instability_test"].mean()
         stable = [(means.loc[at:] < STABLE).all() for at in means.index]
-        values = ", ".join(f"{value:.2f} from {_at(at)}" for at, value in means.items())
+        values = ", ".join(f"{written(value, '.2f')} from {_at(at)}" for at, value in means.items())
         since = f"from {_at(means.index[stable.index(True)])} on" if any(stable) else "at none of the places looked at"
+        also = _where_rewound(rows, means) if about.experiment.rewind.mode == "weights" else ""
+        also += _barriers(dense)
         said.append(
-            f"The dense network is stable to the order of its data {since}: on the line between two copies the test "
-            f"error rises above that of its ends by, in percentage points, {values} ({STABLE:.0f} would be unstable; "
-            f"{of_replicates(dense['replicate'].nunique())})."
+            f"The dense network is stable to the order of its data {since}: the highest test error on the line between "
+            f"two copies, ends included, lies so many percentage points above the mean of the ends: {values} "
+            f"({STABLE:.0f} would be unstable; {of_replicates(dense['replicate'].nunique())}). {also}"
         )
     pruned = rows[rows["round"] > 0]
     if len(pruned):
@@ -193,8 +217,31 @@ def _headline(rows: pd.DataFrame) -> str:
             for arm in arms_of(last)
         )
         n = of_replicates(last["replicate"].nunique())
-        said.append(f"With {left(last['density'].mean())} of the weights it rises by: {arms} ({n}).")
-    return " ".join(said)
+        rise = "it is" if said else "the error between two copies exceeds theirs, in percentage points, by"
+        said.append(f"With {left(last['density'].mean())} of the weights {rise}: {arms} ({n}). {_barriers(last)}")
+    return " ".join(part.strip() for part in said)
+
+
+def _where_rewound(rows: pd.DataFrame, means: pd.Series) -> str:
+    """Whether the dense network is stable where tickets are rewound to. means: its instability by iteration."""
+    starts = rows.loc[rows["arm"] == "ticket", "start_iteration"].unique()
+    said = [
+        f"Where tickets are rewound to, {_at(start)}, it is {'' if means[start] < STABLE else 'not '}stable. "
+        for start in starts
+        if start in means.index
+    ]
+    return "".join(said)
+
+
+def _barriers(rows: pd.DataFrame) -> str:
+    """Where there is none, and what lies in the middle then."""
+    level = rows[rows["at_end"].eq(True)]
+    if level.empty:
+        return ""
+    which = "all" if len(level) == len(rows) else f"{len(level)} of {len(rows)}"
+    middle = 100 * level["midway"].astype(float).mean()
+    where = f"{written(abs(middle), '.2f')} {'below' if middle < 0 else 'above'} the mean of the ends"
+    return f"In {which} of these comparisons the highest is an end's own, so no barrier; midway the error is {where}."
 
 
 def _at(iteration: int) -> str:
@@ -221,7 +268,7 @@ def _text(every: pd.DataFrame, rows: pd.DataFrame, about: About) -> Sequence[str
         )
     if lost := len(every) - len(rows):
         said.append(f"{lost} of {len(every)} comparisons are left out: a copy diverged.")
-    return said
+    return [*said, *of_parent(about, (rows["round"] == 0).any())]
 
 
 def _table(rows: pd.DataFrame) -> Shown:
@@ -237,9 +284,14 @@ def _table(rows: pd.DataFrame) -> Shown:
                         f"{start:,}",
                         ranged(100 * part["instability_test"], ".2f"),
                         ranged(100 * part["instability_train"], ".2f"),
+                        ranged(100 * part["midway"].astype(float), "+.2f"),
                         f"{int(part['stable'].astype(bool).sum())} of {len(part)}",
-                        ranged(part["l2_distance"], ".3g"),
+                        ranged(part["l2_distance"]),
                         ranged(part["cosine"].astype(float), ".3f"),
                     )
                 )
-    return Shown("Means over replicates, and from the least to the greatest; pp: percentage points.", COLUMNS, cells)
+    caption = (
+        "Means over replicates, and from the least to the greatest; pp: percentage points. Midway: the error in "
+        "the middle of the line less the mean of its ends, below 0 a dip."
+    )
+    return Shown(caption, COLUMNS, cells)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import pandas as pd
 
 from lth_pipeline.experiments.arms import ARMS
-from lth_pipeline.reports.analyses.along import along, evenly, left, of_replicates, ranged
+from lth_pipeline.reports.analyses.along import along, evenly
 from lth_pipeline.reports.analyses.section import About, Findings, Section, Shown
 from lth_pipeline.reports.charts.chart import Axis, Chart, Line, Lines, Rule
 from lth_pipeline.reports.over_replicates import DENSITY, Spread, arms_of, line
+from lth_pipeline.reports.wording import left, of_replicates, ranged, written
 
 PARAMETERS = Axis("parameters, % of one dense network's (log)", log=True)
 ACCURACY = Axis("test accuracy, %")
@@ -38,17 +39,17 @@ def _accuracy(rows: pd.DataFrame, about: About) -> Chart:
     """A panel for each arm, a line for each density over the number of members; the dense network in each."""
     over = rows[rows["of"] == OVER]
     rounds = evenly(set(over["round"]) - {0})
-    names = {round: _named(over[over["round"] == round]) for round in rounds}
+    names = {round: left(_density(over[over["round"] == round])) for round in rounds}
     dense = over[over["round"] == 0]
     panels = []
     for arm in arms_of(over) or ["dense"]:
         lines = [_sizes(dense, "100 % (dense)", arm="dense")] if len(dense) else []
         lines += [
-            _sizes(own, names[round], colour=rounds.index(round))
+            _sizes(own, names[round], shade=about.shade(_density(over[over["round"] == round])))
             for round, own in over[(over["arm"] == arm) & over["round"].isin(rounds)].groupby("round")
         ]
         if arm == "ticket":
-            lines += _points(rows, len(rounds))
+            lines += _points(rows)
         panels.append(
             Lines(
                 PARAMETERS, ACCURACY, lines, [Rule(100.0, "x")], "" if arm == "dense" else ARMS[arm].title.capitalize()
@@ -67,7 +68,7 @@ def _accuracy(rows: pd.DataFrame, about: About) -> Chart:
         [
             "Each line begins with one network and goes on to two, three and so on, of different replicates and one "
             "share of weights remaining, whose probabilities are averaged; parameters are those that are left in all "
-            "of them together. Left of the upright rule they are no more than one dense network's. Point: mean over "
+            "of them together. Short of the upright rule they are no more than one dense network's. Point: mean over "
             "the subsets of replicates (all, or 20 drawn by the seed); band: least to greatest.",
             "Lakshminarayanan et al. 2017 average the probabilities of networks that differ in initialisation and data "
             "order alone, and gain accuracy and calibration. In Liu et al. 2022 (FreeTickets) sparse networks, with "
@@ -86,13 +87,13 @@ def _sizes(rows: pd.DataFrame, name: str, **look) -> Line:
     return line(name, spread if len(rows) > 1 else spread._replace(low=None, high=None), **look)
 
 
-def _named(rows: pd.DataFrame) -> str:
-    """The density of a round: of the masks, where there are any; a small dense network comes near it."""
+def _density(rows: pd.DataFrame) -> float:
+    """Of a round: of the masks, where there are any; a small dense network comes near it."""
     masked = rows[rows["arm"] != "dense_small"]
-    return left((masked if len(masked) else rows)["density"].mean())
+    return (masked if len(masked) else rows)["density"].mean()
 
 
-def _points(rows: pd.DataFrame, colour: int) -> list[Line]:
+def _points(rows: pd.DataFrame) -> list[Line]:
     """Of the tickets of several rounds of one replicate: mean over the replicates."""
     titles = dict(zip(OF_ROUNDS, ("tickets of several rounds", "these and dense"), strict=True))
     found = []
@@ -100,9 +101,7 @@ def _points(rows: pd.DataFrame, colour: int) -> list[Line]:
         own = rows[rows["of"] == of]
         if len(own):
             y = 100 * own["accuracy"].mean()
-            found.append(
-                Line(titles[of], (100 * own["share_of_dense"].mean(),), (y,), colour=colour + place, style="points")
-            )
+            found.append(Line(titles[of], (100 * own["share_of_dense"].mean(),), (y,), colour=place, style="points"))
     return found
 
 
@@ -125,9 +124,10 @@ def _diversity(pairs: pd.DataFrame, over: pd.DataFrame, about: About) -> Chart:
         f"From the densest to the sparsest. {seen}.",
         panels,
         [
-            "Left: the share of test images to which two networks of one arm and density give different classes. "
-            "Middle: the same over their mean error, for networks that err more disagree more. Right: the accuracy of "
-            "all together less that of the mean member, in percentage points. Band: least to greatest pair.",
+            "Disagreement: the share of test images to which two networks of one arm and density give different "
+            "classes. Over the error: the same divided by their mean error, for networks that err more disagree more. "
+            "Gain: the accuracy of all together less that of the mean member, in percentage points. Band: least to "
+            "greatest pair.",
             "Fort, Hu & Lakshminarayanan 2019 measure diversity so: networks from different initialisations disagree "
             "far more than what is sampled around one trained network, which is why deep ensembles gain.",
         ],
@@ -160,10 +160,11 @@ def _headline(rows: pd.DataFrame) -> str:
     alone = f"{100 * one['accuracy']:.2f} %"
     if n > 1:
         alone += f" ({100 * one['accuracy_least']:.2f} to {100 * one['accuracy_greatest']:.2f}, n = {n})"
+    shown = round(100 * best["accuracy"], 2), round(100 * one["accuracy"], 2)  # so that what is read adds up
     return (
         f"{best['members']} {who.format(left(best['density']))} have together {100 * best['share_of_dense']:.0f} % of "
-        f"one dense network's parameters and a test accuracy of {100 * best['accuracy']:.2f} %; one dense network has "
-        f"{alone}: {100 * (best['accuracy'] - one['accuracy']):+.2f} percentage points."
+        f"one dense network's parameters and a test accuracy of {shown[0]:.2f} %; one dense network has "
+        f"{alone}: {written(shown[0] - shown[1], '+.2f')} percentage points."
     )
 
 
@@ -228,6 +229,6 @@ def _cells(name: str, row: pd.Series) -> tuple[str, ...]:
         said,
         f"{row['loss']:.4f}",
         f"{100 * row['member_accuracy']:.2f}",
-        f"{100 * row['gain']:+.2f}",
+        written(100 * row["gain"], "+.2f"),
         "–" if pd.isna(row["disagreement"]) else f"{100 * row['disagreement']:.2f}",
     )

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pandas as pd
 
 from lth_pipeline.experiments.arms import ARMS
-from lth_pipeline.reports.analyses.along import along, left, of_replicates, ranged
+from lth_pipeline.reports.analyses.along import along
+from lth_pipeline.reports.analyses.parent import of_parent
 from lth_pipeline.reports.analyses.section import About, Findings, Section, Shown
 from lth_pipeline.reports.charts.chart import Axis, Bar, Bars, Chart, Lines
-from lth_pipeline.reports.over_replicates import arms_of, line, over_iterations
+from lth_pipeline.reports.over_replicates import arms_of, line, over_iterations, roomy
+from lth_pipeline.reports.wording import left, of_replicates, ranged
 
 ACCURACY = Axis("test accuracy (clean labels), %")
 MEMORISED = Axis("wrong labels that were learned, %")
+FALLEN = 1.0  # percentage points below its highest: less is seen of no training on right labels either
 MOMENTS = {"test_accuracy_at_early_stop": "at early stop", "test_accuracy_at_end": "at the end"}
 COLUMNS = (
     *("wrong labels", "network", "weights remaining", "test accuracy at early stop, %", "at the end, %"),
@@ -32,7 +36,8 @@ def section(findings: Findings, about: About) -> Section:
     charts = [_accuracy(rows, about), _memorised(rows, about)]
     if len(curves):
         charts.append(_curves(curves, about))
-    return Section(_headline(rows), charts, [*_text(every, rows), *_before(curves)], [_table(rows)])
+    text = [*_text(every, rows), *_before(curves), *of_parent(about, (rows["round"] == 0).any())]
+    return Section(_headline(rows), charts, text, [_table(rows)])
 
 
 def _accuracy(rows: pd.DataFrame, about: About) -> Chart:
@@ -58,8 +63,8 @@ def _accuracy(rows: pd.DataFrame, about: About) -> Chart:
         panels,
         [
             "A share of the training labels is replaced by another class each, drawn uniformly and the same for every "
-            "network of a replicate; the test labels are right. Left: at the iteration of least validation loss; "
-            "right: after the last iteration. Point: mean of the replicates; band: least to greatest.",
+            "network of a replicate; the test labels are right. At early stop: at the iteration of least validation "
+            "loss; at the end: after the last iteration. Point: mean of the replicates; band: least to greatest.",
             "Jin et al. 2022 (Pruning's Effect on Generalization) found that at some sparsities pruning regularises: "
             "wrong labels cost the pruned network less accuracy than the dense one.",
         ],
@@ -125,6 +130,21 @@ def _curves(curves: pd.DataFrame, about: About) -> Chart:
         )
         for round, title in _rounds(noisy)
     ]
+    every = [each for panel in panels for each in panel.lines]
+    limits = roomy((max(each.y) for each in every), (each.y[-1] for each in every))
+    panels = [replace(panel, y=replace(ACCURACY, limits=limits)) for panel in panels]
+    fallen = [
+        f"{each.name} {max(each.y) - each.y[-1]:.1f} at {panel.title}"
+        for panel in panels
+        for each in panel.lines
+        if max(each.y) - each.y[-1] > FALLEN
+    ]
+    falls = (
+        f"By the end lines have fallen from their highest by, in percentage points: {'; '.join(fallen)}. What the "
+        "images have in common is learned first, and wrong labels after it."
+        if fallen
+        else f"No line falls by more than {FALLEN:g} percentage point from its highest."
+    )
     seen = ". ".join(
         f"{panel.title}: "
         + ", ".join(f"{each.name} comes to {max(each.y):.1f} % and ends at {each.y[-1]:.1f}" for each in panel.lines)
@@ -136,8 +156,8 @@ def _curves(curves: pd.DataFrame, about: About) -> Chart:
         f"{seen}.",
         panels,
         [
-            "Where a line rises and then falls, what the images have in common was learned first, and the wrong labels "
-            "after it. Line: mean of the replicates; band: least to greatest."
+            f"{falls} Line: mean of the replicates; band: least to greatest. The climb from chance may lie below the "
+            "frame."
         ],
         notes=about.notes,
         same_y=True,
@@ -167,7 +187,9 @@ def _headline(rows: pd.DataFrame) -> str:
     round, title = _rounds(noisy)[-1]
     networks = _networks(noisy, round)
     ends = ", ".join(f"{ARMS[arm].title} {ranged(100 * own['test_accuracy_at_end'], '.1f')}" for arm, own in networks)
-    learned = ", ".join(f"{ARMS[arm].title} {100 * own['memorised'].mean():.0f} %" for arm, own in networks)
+    shares = {arm: 100 * own["memorised"].mean() for arm, own in networks}
+    decimals = 1 if min(shares.values()) < 10 else 0
+    learned = ", ".join(f"{ARMS[arm].title} {share:.{decimals}f} %" for arm, share in shares.items())
     return (
         f"With {100 * most:.3g} % of the training labels wrong, the test accuracy at the end is, in %: {ends} "
         f"(arms at {title}; {of_replicates(noisy['replicate'].nunique())}). Of the wrong labels they have learned: "

@@ -5,10 +5,12 @@ from __future__ import annotations
 import pandas as pd
 
 from lth_pipeline.experiments.arms import ARMS
+from lth_pipeline.reports.analyses.parent import of_parent
 from lth_pipeline.reports.analyses.section import About, Findings, Section, Shown
 from lth_pipeline.reports.charts.chart import Axis, Chart, Heat, Line, Lines, Surface
 from lth_pipeline.reports.over_replicates import DENSITY, arms_of, by_density, line
-from lth_pipeline.reports.surfaces import extent, field, key, levels, numeric, percent, rows_with
+from lth_pipeline.reports.surfaces import extent, field, key, levels, numeric, rows_with
+from lth_pipeline.reports.wording import digits, left, with_error
 
 DECADES = 4  # of the loss that are told apart
 PANELS = 6  # contours side by side, at most
@@ -58,7 +60,8 @@ def section(findings: Findings, about: About) -> Section:
     drawn = rows_with(table, findings.arrays, "surface")
     charts = [*_fields(drawn, findings, about), _sharpness(table, about)]
     method = METHOD.format(images=f"{int(table['images'].max()):,}")
-    return Section(_headline(table), charts, [method, HESSIAN], [_table(table)])
+    text = [method, HESSIAN, *of_parent(about, (table["round"] == 0).any())]
+    return Section(_headline(table), charts, text, [_table(table)])
 
 
 def _fields(drawn: pd.DataFrame, findings: Findings, about: About) -> list[Chart]:
@@ -89,13 +92,13 @@ def _surfaces(rows: pd.DataFrame, findings: Findings, about: About) -> Chart:
     ]
     return Chart(
         "loss_surfaces",
-        f"Training loss around the trained network, replicate {_replicate(rows)}: {about.head}",
+        f"Training loss around the trained network, replicate {_replicate(rows)}: {about.head_of_one}",
         f"Bowls over the same plane, with the same height of the axis. {_edges(rows, findings)}",
         panels,
         [
             "Each network stands in the middle of its surface; at the edge all filters have moved by their own norm in "
             f"a random direction. Heights are logarithmic and the same in all panels; what lies below "
-            f"{limits[0]:.2g} is drawn at that height. The wider the floor, the more a network bears.",
+            f"{digits(limits[0], 2)} is drawn at that height. The wider the floor, the more a network bears.",
             PAPERS,
         ],
         columns=3,
@@ -123,7 +126,7 @@ def _contours(rows: pd.DataFrame, findings: Findings, about: About) -> Chart:
     ]
     return Chart(
         "loss_contours",
-        f"Training loss around dense network and tickets, replicate {_replicate(rows)}: {about.head}",
+        f"Training loss around dense network and tickets, replicate {_replicate(rows)}: {about.head_of_one}",
         f"Rings of equal loss around each network, on one scale of colours. {_edges(rows, findings)}",
         panels,
         [
@@ -143,7 +146,7 @@ def _sharpness(table: pd.DataFrame, about: About) -> Chart:
         log = bool(lines) and min(min(each.low or each.y) for each in lines) > 0
         panels.append(Lines(DENSITY, Axis(f"{label} (log)" if log else label, log=log), lines, title=title))
     ends = "; ".join(
-        f"{panel.title}: " + ", ".join(f"{each.name} {each.y[-1]:.3g}" for each in panel.lines)
+        f"{panel.title}: " + ", ".join(f"{each.name} {digits(each.y[-1])}" for each in panel.lines)
         for panel in panels
         if panel.lines
     )
@@ -155,7 +158,6 @@ def _sharpness(table: pd.DataFrame, about: About) -> Chart:
         [
             "Mean of the replicates, the band from the least to the greatest; lines set out from the dense network. "
             "Eigenvalues and trace are per unit of weight squared, in units of the cross-entropy.",
-            PAPERS,
         ],
         columns=3,
         notes=about.notes,
@@ -178,14 +180,17 @@ def _headline(table: pd.DataFrame) -> str:
         return f"{_measured(table)}: the dense network alone, n = {n}."
     last = pruned[pruned["round"] == pruned["round"].max()]
     compared = pd.concat([last[last["arm"] == arm] for arm in arms_of(last)] + [table[table["arm"] == "dense"]])
-    share = percent(last["density"].mean())
+    share = left(last["density"].mean())
     return f"{_measured(compared)}; tickets and controls at {share} of the weights, means of n = {n}."
 
 
 def _measured(rows: pd.DataFrame) -> str:
     arms = list(dict.fromkeys(rows["arm"]))
-    rises = ", ".join(f"{rows.loc[rows['arm'] == arm, 'rise'].mean():.3g} ({ARMS[arm].title})" for arm in arms)
-    sharp = ", ".join(f"{rows.loc[rows['arm'] == arm, 'eigenvalue_1'].mean():.3g} ({ARMS[arm].title})" for arm in arms)
+    means = {arm: rows[rows["arm"] == arm][["rise", "eigenvalue_1"]].mean() for arm in arms}
+    rises, sharp = (
+        ", ".join(f"{digits(mean[column])} ({ARMS[arm].title})" for arm, mean in means.items())
+        for column in ("rise", "eigenvalue_1")
+    )
     return (
         f"Half a filter's norm away in a random direction the training loss is higher by {rises}; the greatest "
         f"eigenvalue of its Hessian is {sharp}"
@@ -199,13 +204,13 @@ def _table(table: pd.DataFrame) -> Shown:
         three = (rows[name].mean() for name in ("eigenvalue_1", "eigenvalue_2", "eigenvalue_3"))
         cells.append(
             (
-                percent(rows["density"].mean()),
+                left(rows["density"].mean()),
                 ARMS[arm].title,
                 str(rows["replicate"].nunique()),
-                f"{rows['loss'].mean():.3g}",
-                ", ".join(f"{value:.3g}" for value in three if value == value),
-                f"{rows['trace'].mean():.3g} ± {rows['trace_se'].pow(2).mean() ** 0.5:.2g}",
-                f"{rows['rise'].mean():.3g} ± {rows['rise_se'].pow(2).mean() ** 0.5:.2g}",
+                digits(rows["loss"].mean()),
+                ", ".join(digits(value) for value in three if value == value),
+                with_error(rows["trace"].mean(), rows["trace_se"].pow(2).mean() ** 0.5),
+                with_error(rows["rise"].mean(), rows["rise_se"].pow(2).mean() ** 0.5),
             )
         )
     caption = "Means over replicates; after ± the standard error of one network's estimate, from random draws."
@@ -216,8 +221,8 @@ def _edges(rows: pd.DataFrame, findings: Findings) -> str:
     """In words: how high each surface is in the middle and at the edge."""
     said = []
     for _, row in rows.iterrows():
-        values = _array(findings, row)
-        said.append(f"{_title(row)}: {row['loss']:.2g} in the middle, up to {float(values.max()):.2g} at the edge")
+        middle, edge = digits(row["loss"], 2), digits(float(_array(findings, row).max()), 2)
+        said.append(f"{_title(row)}: {middle} in the middle, up to {edge} at the edge")
     return "; ".join(said) + "."
 
 
@@ -230,7 +235,7 @@ def _at(findings: Findings, row: pd.Series) -> list[float]:
 
 
 def _title(row: pd.Series) -> str:
-    return f"{ARMS[row['arm']].title}, {percent(row['density'])}"
+    return f"{ARMS[row['arm']].title}, {left(row['density'])}"
 
 
 def _replicate(rows: pd.DataFrame) -> int:

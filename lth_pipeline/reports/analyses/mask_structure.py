@@ -5,7 +5,6 @@ from __future__ import annotations
 import pandas as pd
 
 from lth_pipeline.experiments.arms import ARMS
-from lth_pipeline.reports.analyses.along import left, of_replicates, ranged
 from lth_pipeline.reports.analyses.mask_structure_initial import initial_magnitudes, initial_values
 from lth_pipeline.reports.analyses.mask_structure_movement import movement, movement_histograms, signs
 from lth_pipeline.reports.analyses.mask_structure_overlap import overlap
@@ -13,6 +12,7 @@ from lth_pipeline.reports.analyses.mask_structure_places import density_of_layer
 from lth_pipeline.reports.analyses.mask_structure_tables import ALL, OWN, Tables, tables_of
 from lth_pipeline.reports.analyses.mask_structure_units import dead_units, degrees
 from lth_pipeline.reports.analyses.section import About, Findings, Section, Shown
+from lth_pipeline.reports.wording import left, of_replicates, ranged
 
 CHARTS = (
     density_of_layers,

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from lth_pipeline.reports.analyses.along import left
 from lth_pipeline.reports.analyses.mask_structure_distribution import distribution
 from lth_pipeline.reports.analyses.mask_structure_tables import Tables, own_arm, some
 from lth_pipeline.reports.analyses.section import About
 from lth_pipeline.reports.charts.chart import Axis, Chart, Line, Lines, Rule
 from lth_pipeline.reports.over_replicates import DENSITY, by_density, line
+from lth_pipeline.reports.wording import left
 
 INITIAL_RANGE = (-4.0, 4.0)  # of the histograms' bins, in standard deviations
 DECILES = range(1, 11)
@@ -27,7 +27,7 @@ def initial_values(tables: Tables, about: About) -> Chart | None:
         lines = [distribution("all weights", every, INITIAL_RANGE, arm="dense")]
         for number, counts in shown.items():
             own = f"survivors at {left(tables.density(number))}"
-            lines.append(distribution(own, counts[place, 1], INITIAL_RANGE, colour=list(shown).index(number)))
+            lines.append(distribution(own, counts[place, 1], INITIAL_RANGE, shade=about.shade(tables.density(number))))
         x, y = Axis("initial value, sd of the layer"), Axis("probability density")
         panels.append(Lines(x, y, [each for each in lines if each], title=name))
     last = tables.initial[tables.initial["round"] == tables.last]
@@ -96,7 +96,7 @@ def initial_magnitudes(tables: Tables, about: About) -> Chart | None:
             ),
         ],
         [
-            "Left: the mean magnitude of the survivors' initial values to that of all weights of the layer. Right: how "
+            "Mean magnitude: that of the survivors' initial values to that of all weights of the layer. By tenths: how "
             "often weights of each tenth of the initial magnitudes survive the last round, the least tenth first.",
             "Frankle & Carbin 2019 (Appendix F): in the second hidden layer and the output layer survivors tend to "
             "have begun with greater magnitudes, so the weights that began small must have ended small; in the "

@@ -6,12 +6,13 @@ import numpy as np
 import pandas as pd
 
 from lth_pipeline.experiments.arms import ARMS
-from lth_pipeline.reports.analyses.along import along, left
+from lth_pipeline.reports.analyses.along import along
 from lth_pipeline.reports.analyses.mask_structure_distribution import distribution
 from lth_pipeline.reports.analyses.mask_structure_tables import ALL, MOST_LAYERS, OWN, SHOWN, Tables, own_arm, some
 from lth_pipeline.reports.analyses.section import About
 from lth_pipeline.reports.charts.chart import Axis, Chart, Line, Lines, Rule
 from lth_pipeline.reports.over_replicates import DENSITY, by_density, line
+from lth_pipeline.reports.wording import left
 
 GROWTH_RANGE = (-4.0, 26.0)  # of the histograms' bins, in standard deviations
 TAIL = 0.002  # of a distribution, left out of the picture at either end

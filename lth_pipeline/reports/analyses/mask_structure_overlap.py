@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pandas as pd
 
-from lth_pipeline.reports.analyses.along import left
 from lth_pipeline.reports.analyses.mask_structure_tables import ALL, Tables, some
 from lth_pipeline.reports.analyses.section import About
 from lth_pipeline.reports.charts.chart import Axis, Chart, Line, Lines, Rule
 from lth_pipeline.reports.over_replicates import DENSITY, by_density, line
+from lth_pipeline.reports.wording import left
 
 ENOUGH = 10  # shared survivors that chance gives: of fewer a ratio says nothing
 TITLES = {"ratio": "Against chance in each layer", "ratio_by_input": "Against chance given the inputs"}
@@ -42,9 +42,9 @@ def overlap(tables: Tables, about: About) -> Chart | None:
         [
             "The share of the survivors of one mask that survive in the other, the mean over all pairs of "
             "replicates, the band from the least to the greatest. Chance: as many survivors in each layer, placed "
-            f"at random (hypergeometric). The second panel divides by it, for layers where chance gives {ENOUGH} or "
-            "more. In the third the number of weights that read each input is kept, and only shuffled among the "
-            "units: what is left above 1 there is not owed to pixels that all replicates drop.",
+            "at random (hypergeometric). Against chance in each layer: divided by it, for layers where chance gives "
+            f"{ENOUGH} or more. Given the inputs: the number of weights that read each input is kept, and only "
+            "shuffled among the units: what is left above 1 there is not owed to pixels that all replicates drop.",
             "Replicates begin with other weights, and hidden units have no fixed place: two networks that found the "
             "same features hold them in other units. Little overlap says that tickets lie in other places, not that "
             "they compute something else.",

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
-from lth_pipeline.reports.analyses.along import left
 from lth_pipeline.reports.analyses.mask_structure_tables import MOST_LAYERS, Tables
 from lth_pipeline.reports.analyses.section import About
 from lth_pipeline.reports.charts.chart import Axis, Chart, Heat, Lines
-from lth_pipeline.reports.over_replicates import DENSITY, by_density, line
+from lth_pipeline.reports.over_replicates import DENSITY, Spread, by_density, line
+from lth_pipeline.reports.wording import left, written
 
+ALIKE = 0.02  # of a density, which no eye tells apart on the axis
 IN_LAYER = "weights remaining in the layer, % (log)"
 BRIGHTEST = 0.995  # the share of pixels within the scale: one that stands out would darken all others
 
@@ -20,17 +23,20 @@ def density_of_layers(tables: Tables, about: About) -> Chart | None:
     names = tables.layer_names
     if len(names) <= MOST_LAYERS:
         spreads = [by_density(table[table["layer"] == name], "ticket", "layer_density", 100.0) for name in names]
-        lines = [
-            line(name, spread, colour=place) for place, (name, spread) in enumerate(zip(names, spreads, strict=True))
+        under = [_first_alike(spreads, place) for place in range(len(names))]
+        lines = [  # dashed over the line that it lies on, so that both are seen
+            line(name, spreads[place], colour=place, style="solid" if under[place] == place else "dashed")
+            for place, name in enumerate(names)
         ]
+        hidden = [f"{names[place]} on {names[on]}" for place, on in enumerate(under) if on != place]
         panel = Lines(DENSITY, Axis(IN_LAYER, log=True), lines)
     else:
         rounds = sorted({0, *tables.rounds})
         mean = table[table["layer"].isin(names)].groupby(["layer", "round"])["layer_density"].mean()
         values = [[100 * mean.get((name, number), np.nan) or None for number in rounds] for name in names]
-        columns = [f"{100 * tables.density(number):.3g}" for number in rounds]
-        x, y = Axis("weights remaining in the network, %"), Axis("layer")
-        panel = Heat(values, x, y, IN_LAYER, columns, names, log=True, rows_down=True)
+        columns = [left(tables.density(number)) for number in rounds]
+        x, y = Axis("weights remaining in the network"), Axis("layer")
+        panel, hidden = Heat(values, x, y, IN_LAYER, columns, names, log=True, rows_down=True), []
     at_last = table[table["round"] == tables.last].groupby("layer")["layer_density"].mean()
     fewest, most = at_last[names].idxmin(), at_last[names].idxmax()
     return Chart(
@@ -42,12 +48,18 @@ def density_of_layers(tables: Tables, about: About) -> Chart | None:
         [
             "What share of each layer's own weights is left as the network is pruned. Layer by layer, the card says "
             "how much goes; in one ranking of all layers it is found out, and a layer may run empty.",
+            *([f"Lines that lie on each other are dashed: {', '.join(hidden)}."] if hidden else []),
             "Frankle & Carbin 2019 prune the layers of small networks at one rate (the output layer at half of it) and "
             "all convolutions of VGG-19 and ResNet-18 in one ranking (§4): at one rate the small layers of a deep "
             "network become bottlenecks.",
         ],
         notes=about.notes,
     )
+
+
+def _first_alike(spreads: Sequence[Spread], place: int) -> int:
+    """The first whose means are nearly those of `spreads[place]`, itself where there is none."""
+    return next(n for n, other in enumerate(spreads) if np.allclose(other.mean, spreads[place].mean, rtol=ALIKE))
 
 
 def first_layer(tables: Tables, about: About) -> Chart | None:
@@ -77,7 +89,7 @@ def _pixels(tables: Tables, about: About, maps: dict[int, list[np.ndarray]]) -> 
     said = (
         "all pixels are read by as many weights"
         if np.isnan(with_sd)
-        else f"the rank correlation of a pixel's weights with its standard deviation is {with_sd:.2f}"
+        else f"the rank correlation of a pixel's weights with its standard deviation is {written(with_sd, '.2f')}"
     )
     return Chart(
         "pixels",
@@ -86,8 +98,8 @@ def _pixels(tables: Tables, about: About, maps: dict[int, list[np.ndarray]]) -> 
         panels,
         [
             "Surviving outgoing weights of each pixel (of all its channels together), divided by their mean over the "
-            "image, on one scale for all rounds; the mean of the replicates. Beside them how much each pixel varies "
-            "over the training images: a pixel that is always the same tells classes apart as little as a bias does.",
+            "image, on one scale for all rounds; the mean of the replicates. The training images: how much each pixel "
+            "varies over them. One that is always the same tells classes apart as little as a bias does.",
             "Frankle & Carbin 2019 (Appendix F, LeNet on MNIST, Adam) find the input's outgoing connections uneven: "
             "many pixels keep a lot of them and some keep few. The digits are centred, and the edges say little.",
         ],

@@ -5,13 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from lth_pipeline.reports.analyses.along import left
+from lth_pipeline.experiments.arms import ARMS
 from lth_pipeline.reports.analyses.mask_structure_tables import INPUT, MOST_LAYERS, Tables, some
 from lth_pipeline.reports.analyses.section import About
 from lth_pipeline.reports.charts.chart import Axis, Chart, Line, Lines
 from lth_pipeline.reports.over_replicates import DENSITY, by_density, line
+from lth_pipeline.reports.wording import left
 
-TICKET, CHANCE = "winning ticket", "random mask, expected"
+TICKET, CHANCE = ARMS["ticket"].title, "random mask, expected"
 LEAST_TOP = 5.0  # of an axis, in %: where hardly any unit is dead it should look so
 WAYS = {"in": "incoming", "out": "outgoing"}
 

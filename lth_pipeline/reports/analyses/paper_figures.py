@@ -8,6 +8,8 @@ from dataclasses import replace
 import pandas as pd
 
 from lth_pipeline.experiments.arms import ARMS
+from lth_pipeline.reports.analyses.capped import counted
+from lth_pipeline.reports.analyses.parent import of_parent
 from lth_pipeline.reports.analyses.section import About, Findings, Section, Shown
 from lth_pipeline.reports.charts.chart import Axis, Chart, Line, Lines, Rule
 from lth_pipeline.reports.over_replicates import (
@@ -18,7 +20,9 @@ from lth_pipeline.reports.over_replicates import (
     over_iterations,
     roomy,
     training_limits,
+    training_said,
 )
+from lth_pipeline.reports.wording import left, of_replicates, ranged, written
 
 ACCURACY = Axis("test accuracy, %")
 ITERATION = Axis("training iteration")
@@ -40,12 +44,13 @@ def section(findings: Findings, about: About) -> Section:
     curves = findings.tables.get("curves", pd.DataFrame())
     if not curves.empty:
         charts.insert(0, _learning_curves(curves, about))
-    return Section(_headline(rounds, about), charts, shown=[_table(rounds)])
+    capped = counted(rounds, about.experiment)
+    text = [*([capped] if capped else []), *of_parent(about, (rounds["arm"] == "dense").any())]
+    return Section(_headline(rounds, about), charts, text, [_table(rounds)])
 
 
 def _learning_curves(curves: pd.DataFrame, about: About) -> Chart:
     """A panel for each arm, a line for each density."""
-    shades = {round: place for place, round in enumerate(sorted(set(curves["round"]) - {0}))}
     # a small dense network has a few weights more or fewer than the ticket of its round
     densities = curves[curves["arm"] == "ticket"].groupby("round")["density"].mean()
     dense = _curve("100 % (dense)", curves[curves["arm"] == "dense"], arm="dense")
@@ -53,7 +58,7 @@ def _learning_curves(curves: pd.DataFrame, about: About) -> Chart:
     for arm in arms_of(curves) or ["dense"]:
         own = curves[curves["arm"] == arm]
         lines = [
-            _curve(f"{100 * densities.get(round, part['density'].mean()):.1f} %", part, colour=shades[round])
+            _curve(left(of := densities.get(round, part["density"].mean())), part, shade=about.shade(of))
             for round, part in own.groupby("round")
             if arm != "dense"
         ]
@@ -87,8 +92,10 @@ def _early_stop(rounds: pd.DataFrame, about: About) -> Chart:
         about,
         ("early_stop_iteration", "test_accuracy_at_early_stop"),
         [
-            "Left: the iteration of least validation loss, which says how fast it learned: the lower, the faster. "
-            "Right: the test accuracy at that iteration. Band: from the least to the greatest replicate.",
+            "Early-stop iteration: that of least validation loss, which says how fast a network learned: the lower, "
+            "the faster. Test accuracy at early stop: at that iteration. Band: from the least to the greatest "
+            "replicate.",
+            *([capped] if (capped := counted(rounds, about.experiment)) else []),
             "In Frankle & Carbin 2019 (Figure 4a, LeNet-300-100 on MNIST) tickets of iterative pruning stop ever "
             "earlier down to 21 % of the weights, 38 % earlier there than the dense network, and are as accurate as it "
             "or more down to 3.6 %; with random reinitialisation they stop ever later and lose accuracy much sooner.",
@@ -97,15 +104,18 @@ def _early_stop(rounds: pd.DataFrame, about: About) -> Chart:
 
 
 def _at_the_end(rounds: pd.DataFrame, about: About) -> Chart:
+    alike = training_said(_panel(rounds, "train_accuracy_at_end").lines)
     return _chart(
         "at_the_end",
         "At the end of training",
         rounds,
         about,
-        ("test_accuracy_at_end", "train_accuracy_at_end"),
+        ("test_accuracy_at_end",) if alike else ("test_accuracy_at_end", "train_accuracy_at_end"),
         [
-            "After the last iteration: accuracy on the test part and the training part. Where the training accuracy "
-            "is 100 % for two arms, the one with the better test accuracy generalises better.",
+            f"After the last iteration: accuracy on the test part. {alike}"
+            if alike
+            else "After the last iteration: accuracy on the test part and the training part. Where the training "
+            "accuracy is 100 % for two arms, the one with the better test accuracy generalises better.",
             "In Frankle & Carbin 2019 (Figure 4b) tickets end with a higher test accuracy than the dense network "
             "although both have a training accuracy of nearly 100 %: they do not only learn faster.",
         ],
@@ -118,12 +128,14 @@ def _chart(
     panels = [_panel(rounds, measure) for measure in measures]
     last = ". ".join(
         f"{panel.title}, at the fewest weights: "
-        + ", ".join(f"{each.name} {each.y[-1]:{form}} ({each.x[-1]:.1f} % left)" for each in panel.lines)
-        for panel, form in zip(panels, (",.0f" if name == "early_stop" else ".1f", ".1f"), strict=True)
+        + ", ".join(f"{each.name} {each.y[-1]:{form}} ({left(each.x[-1] / 100)} left)" for each in panel.lines)
+        for panel, form in zip(panels, (",.0f" if name == "early_stop" else ".1f", ".1f"), strict=False)
         if panel.lines
     )
-    alt = f"{last or 'The dense network alone'}; the dense network is a level line."
-    return Chart(name, f"{what}, {_how(about)}: {about.head}", alt, panels, said, notes=about.notes)
+    level = "; the dense network is a level line" if (rounds["arm"] == "dense").any() else ""
+    alt = f"{last or 'The dense network alone'}{level}."
+    columns = min(2, len(panels))
+    return Chart(name, f"{what}, {_how(about)}: {about.head}", alt, panels, said, columns, about.notes)
 
 
 def _panel(rounds: pd.DataFrame, measure: str) -> Lines:
@@ -165,14 +177,14 @@ def _headline(rounds: pd.DataFrame, about: About) -> str:
     compared += [(ARMS[arm].title, others[others["arm"] == arm]) for arm in arms_of(others)]
 
     def beside(measure: str, scale: float, form: str) -> str:
-        said = (f"{name} {scale * rows[measure].mean():{form}}" for name, rows in compared if len(rows))
+        said = (f"{name} {written(scale * rows[measure].mean(), form)}" for name, rows in compared if len(rows))
         return f"{scale * last[measure].mean():{form}} ({', '.join(said)})"
 
     n = last["replicate"].nunique()
     return (
-        f"At {100 * last['density'].mean():.1f} % of the weights the winning ticket stops early at iteration "
+        f"At {left(last['density'].mean())} of the weights the ticket stops early at iteration "
         f"{beside('early_stop_iteration', 1.0, ',.0f')} and ends with a test accuracy, in %, of "
-        f"{beside('test_accuracy_at_end', 100.0, '.1f')}: means of n = {n} {'replicates' if n > 1 else 'replicate'}, "
+        f"{beside('test_accuracy_at_end', 100.0, '.1f')}: means of {of_replicates(n)}, "
         f"{_how(about)}."
     )
 
@@ -184,18 +196,12 @@ def _table(rounds: pd.DataFrame) -> Shown:
         means = rows.groupby("replicate")[["density", *MEASURES]].mean()  # of draws first
         cells.append(
             (
-                f"{100 * means['density'].mean():.2f} %",
+                left(means["density"].mean()),
                 ARMS[arm].title,
                 str(len(means)),
-                _ranged(means["early_stop_iteration"], ",.0f"),
-                _ranged(100 * means["test_accuracy_at_early_stop"], ".2f"),
-                _ranged(100 * means["test_accuracy_at_end"], ".2f"),
+                ranged(means["early_stop_iteration"], ",.0f"),
+                ranged(100 * means["test_accuracy_at_early_stop"], ".2f"),
+                ranged(100 * means["test_accuracy_at_end"], ".2f"),
             )
         )
     return Shown("Means over replicates, and from the least to the greatest.", COLUMNS, cells)
-
-
-def _ranged(values: pd.Series, form: str) -> str:
-    """ "97.31 (96.90–97.60)"; without the range where there is one value."""
-    spread = f" ({values.min():{form}}–{values.max():{form}})" if len(values) > 1 else ""
-    return f"{values.mean():{form}}{spread}"

@@ -5,12 +5,13 @@ from __future__ import annotations
 import pandas as pd
 
 from lth_pipeline.experiments.arms import ARMS
-from lth_pipeline.reports.analyses.along import left, of_replicates, ranged
+from lth_pipeline.reports.analyses.parent import of_parent
 from lth_pipeline.reports.analyses.robustness_attacks import attack_charts, telling_radius
 from lth_pipeline.reports.analyses.robustness_calibration import calibration_charts
 from lth_pipeline.reports.analyses.robustness_corruptions import corrupted_means, corruption_charts
 from lth_pipeline.reports.analyses.section import About, Findings, Section, Shown
 from lth_pipeline.reports.over_replicates import arms_of
+from lth_pipeline.reports.wording import left, of_replicates, ranged
 
 COLUMNS = ("network", "weights remaining", "clean", "corrupted", "FGSM", "PGD", "ECE", "NLL, nats", "Brier score")
 
@@ -28,7 +29,7 @@ def section(findings: Findings, about: About) -> Section:
         *(calibration_charts(calibration, reliability, about) if len(calibration) else []),
     ]
     networks = _networks(calibration, attacks, corruptions)
-    text = _text(calibration, attacks, corruptions, about)
+    text = [*_text(calibration, attacks, corruptions, about), *of_parent(about, (networks["round"] == 0).any())]
     return Section(_headline(networks, attacks), charts, text, [_table(networks, attacks)])
 
 
@@ -54,13 +55,13 @@ def _headline(networks: pd.DataFrame, attacks: pd.DataFrame) -> str:
     shown = [("dense", networks[networks["round"] == 0]), *((arm, last[last["arm"] == arm]) for arm in arms_of(last))]
     shown = [(arm, rows) for arm, rows in shown if len(rows)][:4]
     told = [
-        f"{place} {', '.join(f'{ARMS[arm].title} {rows[what].mean():.1f} %' for arm, rows in shown)}"
+        f"{place} {', '.join(f'{ARMS[arm].title} {mean:.1f} %' for arm, mean in means.items())}"
         for what, place in (
             ("corrupted", "accuracy on corrupted images:"),
             ("pgd", f"under PGD at radius {telling_radius(attacks):g}:" if len(attacks) else ""),
             ("ece", "expected calibration error:"),
         )
-        if what in networks
+        if what in networks and (means := {arm: rows[what].mean() for arm, rows in shown if rows[what].notna().any()})
     ]
     n = of_replicates(last["replicate"].nunique())
     where = f"At {left(last['density'].mean())} of the weights ({n})" if last["round"].max() else f"Dense alone ({n})"
@@ -88,6 +89,16 @@ def _table(networks: pd.DataFrame, attacks: pd.DataFrame) -> Shown:
     )
 
 
+def _of_some(corruptions: pd.DataFrame, calibration: pd.DataFrame) -> str:
+    """Of a store that was filled where images can be corrupted, and then on where they cannot."""
+    if calibration.empty:
+        return ""
+    done, of = (len(table[["replicate", "round", "arm"]].drop_duplicates()) for table in (corruptions, calibration))
+    if done >= of:
+        return ""
+    return f" Of {of - done} of {of} networks corruptions are missing: the package for them was not there."
+
+
 def _text(calibration: pd.DataFrame, attacks: pd.DataFrame, corruptions: pd.DataFrame, about: About) -> list[str]:
     text = []
     if len(corruptions):
@@ -95,10 +106,10 @@ def _text(calibration: pd.DataFrame, attacks: pd.DataFrame, corruptions: pd.Data
         severities = ", ".join(str(severity) for severity in sorted(set(corruptions["severity"]) - {0}))
         text.append(
             f"{images:,} test images, drawn by the seed and the same for every network, were corrupted in "
-            f"{corruptions['family'].nunique() - 1} ways (Hendrycks & Dietterich 2019) at severity {severities}. Small "
+            f"{corruptions['family'].nunique() - 1} ways at severity {severities}. Small "
             "images are enlarged for corruptions that reach over pixels (blur, weather, elastic) and brought back by "
             "averaging; noise, brightness, contrast and JPEG are done at the images' own size. The first draw of every "
-            "arm was looked at."
+            f"arm was looked at.{_of_some(corruptions, calibration)}"
         )
     elif about.experiment.data.name == "mnist1d":
         text.append("Corruptions were left out: these data are signals, not pictures.")
@@ -119,7 +130,7 @@ def _text(calibration: pd.DataFrame, attacks: pd.DataFrame, corruptions: pd.Data
     if len(calibration):
         text.append(
             f"Calibration is measured on the whole test part ({int(calibration['images'].min()):,} images) in 15 bins "
-            "of equal width (Guo et al. 2017). Brier score: the squared distance between the probabilities and the "
+            "of equal width. Brier score: the squared distance between the probabilities and the "
             "truth, summed over the classes, 0 to 2."
         )
     return [

@@ -5,11 +5,12 @@ from __future__ import annotations
 import pandas as pd
 
 from lth_pipeline.experiments.arms import ARMS
-from lth_pipeline.reports.analyses.along import along, left
+from lth_pipeline.reports.analyses.along import along
 from lth_pipeline.reports.analyses.robustness_lines import MOST_LINES, dense_rule, from_to, lines_by_density
 from lth_pipeline.reports.analyses.section import About
 from lth_pipeline.reports.charts.chart import Axis, Chart, Lines
 from lth_pipeline.reports.over_replicates import DENSITY, arms_of, line
+from lth_pipeline.reports.wording import left
 
 TITLES = {"fgsm": "FGSM (one step)", "pgd": "PGD (20 steps)"}
 ATTACKED = Axis("accuracy on attacked images, %", limits=(-2, 102))
@@ -50,15 +51,14 @@ def _by_radius(attacks: pd.DataFrame, about: About) -> Chart:
     return Chart(
         "attacks_by_radius",
         f"Accuracy under attack, {where}: {about.head}",
-        f"Accuracy falls as pixels may be changed further, from radius 0 to {radii[-1]:g}. {seen}.",
+        f"Accuracy as pixels may be changed further and further, from radius 0 to {radii[-1]:g}. {seen}.",
         panels,
         [
             "An attack moves every pixel by the radius at most so that the network errs, knowing its weights. The "
             "leftmost point is the accuracy on the same images unchanged. Point: mean of the replicates; band: least "
             "to greatest.",
-            "FGSM: Goodfellow et al. 2015 (Explaining and Harnessing Adversarial Examples). PGD: Madry et al. 2018 "
-            "(Towards Deep Learning Models Resistant to Adversarial Attacks), who use 0.3 for MNIST and 8/255 for "
-            "CIFAR-10.",
+            "Madry et al. 2018 (Towards Deep Learning Models Resistant to Adversarial Attacks) use radius 0.3 for "
+            "MNIST and 8/255 for CIFAR-10.",
         ],
         notes=about.notes,
         same_y=True,

@@ -5,18 +5,15 @@ from __future__ import annotations
 import pandas as pd
 
 from lth_pipeline.experiments.arms import ARMS
-from lth_pipeline.reports.analyses.along import left
 from lth_pipeline.reports.analyses.robustness_lines import dense_rule, from_to, lines_by_density
 from lth_pipeline.reports.analyses.section import About
 from lth_pipeline.reports.charts.chart import Axis, Chart, Line, Lines
 from lth_pipeline.reports.over_replicates import DENSITY, arms_of
+from lth_pipeline.reports.wording import left
 
 FEWEST = 10  # images of all replicates in a bin that is shown
 MOST_LINES = 4  # in the reliability diagram, dense among them
-GUO = (
-    "Guo et al. 2017 (On Calibration of Modern Neural Networks) found that modern deep networks are more sure of "
-    "themselves than they are right, while a small one of the nineties, LeNet-5, was well calibrated."
-)
+FEWEST_BINS = 4  # that some line must have points in: fewer say nothing of a course
 
 
 def calibration_charts(calibration: pd.DataFrame, reliability: pd.DataFrame, about: About) -> list[Chart]:
@@ -45,7 +42,8 @@ def _by_density(calibration: pd.DataFrame, about: About) -> Chart:
             "The expected calibration error is the mean distance between how sure a network is of its answer and how "
             "often it is right, over 15 bins of confidence, on the whole test part. Point: mean of the replicates; "
             "band: least to greatest.",
-            GUO,
+            "Guo et al. 2017 (On Calibration of Modern Neural Networks) found that modern deep networks are more sure "
+            "of themselves than they are right, while a small one of the nineties, LeNet-5, was well calibrated.",
         ],
         notes=about.notes,
     )
@@ -72,18 +70,22 @@ def _reliability(reliability: pd.DataFrame, about: About) -> Chart:
     fewest = min(min(each.y) for each in share)
     where = f"the dense network and {left(at_last['density'].mean())} of the weights" if last else "the dense network"
     seen = "; ".join(f"{ARMS[arm].title} {100 * bins['share'].iloc[-1]:.1f} %" for arm, bins in pooled.items())
+    most = max((len(each.x) for each in right), default=0)
+    told = most >= FEWEST_BINS
+    reliable = Lines(
+        Axis("confidence, %", limits=(0, 102)),
+        Axis("accuracy, %", limits=(-2, 102)),
+        [*right, diagonal],
+        title="How often answers are right",
+    )
+    alt = "Accuracy against confidence; points below the diagonal are of answers that were wrong more often than the "
     return Chart(
         "reliability",
-        f"Reliability, {where}: {about.head}",
-        "On the left, accuracy against confidence; points below the diagonal are of answers that were wrong more often "
-        f"than the network thought. On the right, how many answers there are; in the surest bin: {seen}.",
+        f"{'Reliability' if told else 'How sure answers are'}, {where}: {about.head}",
+        f"{alt + 'network thought. Beside it, how' if told else 'How'} many answers there are by confidence; in the "
+        f"surest bin: {seen}.",
         [
-            Lines(
-                Axis("confidence, %", limits=(0, 102)),
-                Axis("accuracy, %", limits=(-2, 102)),
-                [*right, diagonal],
-                title="How often answers are right",
-            ),
+            *([reliable] if told else []),
             Lines(
                 Axis("confidence, %", limits=(0, 102)),
                 Axis("answers, % of the test part (log)", log=True, limits=(0.7 * fewest, 140)),
@@ -92,11 +94,16 @@ def _reliability(reliability: pd.DataFrame, about: About) -> Chart:
             ),
         ],
         [
-            f"Answers in 15 bins by their confidence, those of all replicates together; bins of fewer than {FEWEST} "
-            "answers are left out on the left. Most answers are in the last bin, and the others say little where they "
-            "are few.",
-            GUO,
+            "Answers in 15 bins by their confidence, those of all replicates together. Most answers are in the last "
+            "bin, and the others say little where they are few. "
+            + (
+                f"Bins of fewer than {FEWEST} answers are left out of the accuracies."
+                if told
+                else f"How often answers of each confidence are right is not drawn: of {FEWEST} answers or more there "
+                f"{'is one bin' if most == 1 else f'are {most} bins'}, and it takes {FEWEST_BINS} to see a course."
+            ),
         ],
+        columns=2 if told else 1,
         notes=about.notes,
     )
 

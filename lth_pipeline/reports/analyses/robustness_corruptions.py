@@ -8,11 +8,11 @@ import numpy as np
 import pandas as pd
 
 from lth_pipeline.experiments.arms import ARMS
-from lth_pipeline.reports.analyses.along import left
 from lth_pipeline.reports.analyses.robustness_lines import dense_rule, from_to, lines_by_density
 from lth_pipeline.reports.analyses.section import About
 from lth_pipeline.reports.charts.chart import Axis, Chart, Heat, Lines
 from lth_pipeline.reports.over_replicates import DENSITY, arms_of
+from lth_pipeline.reports.wording import left
 
 #: as the paper groups them, and what stands under a picture
 GROUPS = {
@@ -26,10 +26,6 @@ GROUPS = {
         "jpeg_compression": "JPEG",
     },
 }
-PAPER = (
-    "Hendrycks & Dietterich 2019 (Benchmarking Neural Network Robustness to Common Corruptions and Perturbations) "
-    "corrupt ImageNet's photographs in these ways."
-)
 
 
 def corruption_charts(corruptions: pd.DataFrame, arrays: Mapping[str, np.ndarray], about: About) -> list[Chart]:
@@ -65,9 +61,10 @@ def _by_density(corruptions: pd.DataFrame, about: About) -> Chart:
         panels,
         [
             f"Mean over all families of corruptions and severities {severities}; the lines set out from the dense "
-            "network. On the right what corruption costs: a network that was worse to begin with loses less of it "
-            "easily. Point: mean of the replicates; band: least to greatest.",
-            PAPER,
+            "network. Lost to corruption: a network that was worse to begin with loses less easily. Point: mean of "
+            "the replicates; band: least to greatest.",
+            "Hendrycks & Dietterich 2019 (Benchmarking Neural Network Robustness to Common Corruptions and "
+            "Perturbations) corrupt ImageNet's photographs in these ways.",
         ],
         notes=about.notes,
     )
@@ -110,7 +107,6 @@ def _by_family(corruptions: pd.DataFrame, about: About) -> Chart:
         [
             "Mean over severities and replicates, in per cent; the first row is of the same images uncorrupted. "
             "All networks but the dense one have the same share of weights.",
-            PAPER,
         ],
         columns=1,
         notes=about.notes,
@@ -142,10 +138,9 @@ def _mosaic(images: np.ndarray, corruptions: pd.DataFrame, about: About) -> Char
         "more and more corrupted below.",
         panels,
         [
-            "What the networks were asked about: the first of the drawn images, in grey. Severities have the strengths "
-            "of the paper, which are made for photographs of 224 pixels; small images are enlarged for what reaches "
-            "over pixels, so that they can still be told apart.",
-            PAPER,
+            "What the networks were asked about: the first of the drawn images, its brightness in colours (0 black, 1 "
+            "white; one scale for all). Severities have the strengths of the paper, which are made for photographs of "
+            "224 pixels; small images are enlarged for what reaches over pixels, so that they can still be told apart.",
         ],
         notes=about.notes,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -27,9 +28,24 @@ class About:
     @property
     def head(self) -> str:
         """Stands at the head of every chart: experiment, data, iterations, n, seed."""
+        return self._head(f"n = {len(self.replicates)} · ")
+
+    @property
+    def head_of_one(self) -> str:
+        """The same of a chart of single networks: without n."""
+        return self._head("")
+
+    def _head(self, n: str) -> str:
         card = self.experiment
-        n = len(self.replicates)
-        return f"{card.name} · {self.data} · {card.training.iterations:,} iterations · n = {n} · seed {card.seed}"
+        return f"{card.name} · {self.data} · {card.training.iterations:,} iterations · {n}seed {card.seed}"
+
+    def shade(self, density: float) -> float:
+        """Where a density stands between the dense network (0) and the sparsest that the card asks for (1), by its
+        logarithm: in all charts of an experiment one density has one colour."""
+        pruning = self.experiment.pruning
+        rates = [*(pruning.rates or {}).values(), *(pruning.layer_rates or {}).values()]
+        sparsest = min(pruning.densities) if pruning.densities else (1 - min(max(rates), 0.99)) ** pruning.rounds
+        return min(1.0, max(0.0, math.log(density) / math.log(sparsest))) if density > 0 else 1.0
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,12 @@ import math
 import pandas as pd
 
 from lth_pipeline.experiments.arms import ARMS
+from lth_pipeline.reports.analyses.parent import of_parent
 from lth_pipeline.reports.analyses.section import About, Findings, Section, Shown
 from lth_pipeline.reports.charts.chart import Axis, Chart, Heat, Line, Lines
 from lth_pipeline.reports.over_replicates import line, over_iterations
 from lth_pipeline.reports.surfaces import extent, field, key, levels, numeric, percent, rows_with
+from lth_pipeline.reports.wording import digits, left, ranged
 
 DECADES = 4  # of the loss that are told apart
 NAMED = 8  # layers whose names stand on the axis, at most
@@ -57,8 +59,9 @@ def section(findings: Findings, about: About) -> Section:
         *([_layers(layers, about)] if not layers.empty else []),
         _distances(path, about),
     ]
-    method = METHOD.format(images=f"{about.experiment.analysis.examples:,}")
-    return Section(_headline(path), charts, [method], [_table(path, training)])
+    method = METHOD.format(images=f"{int(training['images'].max()):,}")
+    text = [method, *of_parent(about, (path["round"] == 0).any())]
+    return Section(_headline(path), charts, text, [_table(path, training)])
 
 
 def _planes(path: pd.DataFrame, training: pd.DataFrame, findings: Findings, about: About) -> list[Chart]:
@@ -87,13 +90,13 @@ def _planes(path: pd.DataFrame, training: pd.DataFrame, findings: Findings, abou
             )
         )
     said = "; ".join(
-        f"{panel.title}: from a loss of {own['loss'].iloc[0]:.2g} to {own['loss'].iloc[-1]:.2g}"
+        f"{panel.title}: from a loss of {digits(own['loss'].iloc[0], 2)} to {digits(own['loss'].iloc[-1], 2)}"
         for panel, own in zip(panels, (_path_of(path, row) for _, row in rows.iterrows()), strict=True)
     )
     chart = Chart(
         "training_paths",
-        f"Path of training over the training loss, replicate {int(rows['replicate'].min())}: {about.head}",
-        f"A line from a circle, downhill across contours, to a star. {said}.",
+        f"Path of training over the training loss, replicate {int(rows['replicate'].min())}: {about.head_of_one}",
+        f"A line across contours from a circle, the start, to a star, the end. {said}.",
         panels,
         [PLANES],
         columns=3,
@@ -114,8 +117,8 @@ def _gradients(path: pd.DataFrame, about: About) -> Chart:
             STEP, Axis("training loss, cross-entropy (log)", log=True), _over_steps(path, "loss"), title="Training loss"
         ),
     ]
-    first = ", ".join(f"{each.name} {each.y[0]:.3g}" for each in panels[0].lines)
-    last = ", ".join(f"{each.name} {each.y[-1]:.2g}" for each in panels[0].lines)
+    first = ", ".join(f"{each.name} {digits(each.y[0])}" for each in panels[0].lines)
+    last = ", ".join(f"{each.name} {digits(each.y[-1])}" for each in panels[0].lines)
     return Chart(
         "gradient_norm",
         f"Norm of the gradient through training: {about.head}",
@@ -145,7 +148,9 @@ def _layers(layers: pd.DataFrame, about: About) -> Chart:
         panels.append(Lines(axis, Axis("norm of the gradient (log)", log=True), lines, title=title))
     said = "; ".join(
         f"{panel.title.lower()}: "
-        + ", ".join(f"{each.name} {each.y[0]:.2g} in the first layer, {each.y[-1]:.2g} in the last" for each in lines)
+        + ", ".join(
+            f"{each.name} {digits(each.y[0])} in the first layer, {digits(each.y[-1])} in the last" for each in lines
+        )
         for panel in panels
         if (lines := panel.lines)
     )
@@ -167,11 +172,11 @@ def _distances(path: pd.DataFrame, about: About) -> Chart:
         Lines(STEP, Axis("distance, Euclidean"), _over_steps(path, "distance_from_start"), title="From the start"),
         Lines(STEP, Axis("distance, Euclidean"), _over_steps(path, "distance_to_end"), title="To the end"),
     ]
-    said = ", ".join(f"{each.name} {each.y[-1]:.3g}" for each in panels[0].lines)
+    said = ", ".join(f"{each.name} {digits(each.y[-1])}" for each in panels[0].lines)
     return Chart(
         "distance",
         f"How far training goes: {about.head}",
-        f"The distance from the start rises, that to the end falls. It ends so far from where it began: {said}.",
+        f"The distance from the start, and that to the end, by iteration. It ends so far from where it began: {said}.",
         panels,
         [
             "How far the surviving parameters are from those that training began with, and from those it ended with. "
@@ -198,7 +203,7 @@ def _by_arm(table: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
 
 
 def _name(arm: str, density: float) -> str:
-    return f"{ARMS[arm].title}, {percent(density)}"
+    return f"{ARMS[arm].title}, {left(density)}"
 
 
 def _path_of(path: pd.DataFrame, row: pd.Series) -> pd.DataFrame:
@@ -213,17 +218,34 @@ def _ends(rows: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
 
 
 def _headline(path: pd.DataFrame) -> str:
-    start, gone = [], []
-    for arm, rows in _by_arm(path):
-        first, last = _ends(rows)
-        name = _name(arm, rows["density"].mean())
-        start.append(f"{first['gradient_norm'].mean():.3g} ({name})")
-        gone.append(f"{last['distance_from_start'].mean():.3g} ({name})")
-    n = path["replicate"].nunique()
+    """The ticket against each network of as many weights: norms and distances of others are sums of other numbers of
+    terms. Of a network that has none beside it, how it went."""
+    arms = dict(_by_arm(path))
+    who = "ticket" if "ticket" in arms else next(iter(arms))
+    own, n = arms[who], path["replicate"].nunique()
+    others = {arm: rows for arm, rows in arms.items() if arm not in (who, "dense")}
+    name, where = f"the {ARMS[who].title}", left(own["density"].mean())
+    if not others or who != "ticket":
+        first, last = _ends(own)
+        return (
+            f"In the training of {name} ({where} of the weights) the gradient's norm goes from "
+            f"{digits(first['gradient_norm'].mean())} to {digits(last['gradient_norm'].mean())}, and it ends "
+            f"{digits(last['distance_from_start'].mean())} from where it began (Euclidean; means of n = {n}). There is "
+            "no control of as many weights to hold that against."
+        )
+    steep = "; ".join(_times(own, rows, ARMS[arm].title, "gradient_norm", 0) for arm, rows in others.items())
+    far = "; ".join(_times(own, rows, ARMS[arm].title, "distance_from_start", 1) for arm, rows in others.items())
     return (
-        f"Before the first step the gradient's norm is {', '.join(start)}; training ends so far from its start: "
-        f"{', '.join(gone)}; means of n = {n}."
+        f"At {where} of the weights {name}'s gradient before the first step has a norm of {steep}; by the end {name} "
+        f"has gone a distance of {far} (mean of the ratios, n = {n})."
     )
+
+
+def _times(own: pd.DataFrame, other: pd.DataFrame, named: str, column: str, end: int) -> str:
+    """Replicate by replicate, the ratio of `column` at the first point (end 0) or at the last (1) of the paths."""
+    mine, its = (_ends(rows)[end].set_index("replicate")[column] for rows in (own, other))
+    ratios = (mine / its).dropna()
+    return f"{ranged(ratios, '.2f')} times that of {named} ({digits(mine.mean())} against {digits(its.mean())})"
 
 
 def _table(path: pd.DataFrame, training: pd.DataFrame) -> Shown:
@@ -237,9 +259,9 @@ def _table(path: pd.DataFrame, training: pd.DataFrame) -> Shown:
             (
                 _name(arm, rows["density"].mean()),
                 str(rows["replicate"].nunique()),
-                f"{first['gradient_norm'].mean():.3g}",
-                f"{last['gradient_norm'].mean():.3g}",
-                f"{last['distance_from_start'].mean():.3g}",
+                digits(first["gradient_norm"].mean()),
+                digits(last["gradient_norm"].mean()),
+                digits(last["distance_from_start"].mean()),
                 " + ".join(percent(share) for share in shares if math.isfinite(share)),
                 f"the same bits in {same} of {len(own)}",
             )

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from math import isinf
 from typing import Any
 
 import pandas as pd
 
 from lth_pipeline.experiments.arms import ARMS
+from lth_pipeline.reports.analyses.capped import bounded
+from lth_pipeline.reports.analyses.parent import of_parent
 from lth_pipeline.reports.analyses.section import About, Findings, Section, Shown
-from lth_pipeline.reports.analyses.verdict_charts import ACCURACIES, accuracy, differences_of_pairs, percent, speed
+from lth_pipeline.reports.analyses.verdict_charts import ACCURACIES, accuracy, differences_of_pairs, speed
+from lth_pipeline.reports.wording import left, written
 
 NOTHING = "There is nothing to judge: no ticket, and no network to hold it against, were trained to their end."
+ALONE = (
+    "Tickets are not held against the dense network, which learned other data, and there is no other arm to judge by."
+)
 LEAST, SENSIBLE = 3, 5  # replicates
 
 
@@ -19,34 +26,46 @@ def section(findings: Findings, about: About) -> Section:
     summary = tables.get("summary", pd.DataFrame())
     differences = tables.get("differences", pd.DataFrame())
     if differences.empty:
-        return Section(NOTHING)
-    margin = known(summary)["margin"]
+        return Section(sentence(summary))
+    said, arms, ratios = known(summary), tables["arms"], tables["speed"]
+    margin, other_data = said["margin"], said["other_data"]
+    if other_data:
+        arms = arms[arms["arm"] != "dense"]
+    bounds = bounded(arms, about.experiment) if len(ratios) else ""
     charts = [
-        accuracy(tables["arms"], about),
+        accuracy(arms, about),
         differences_of_pairs(differences, margin, about),
-        speed(tables["speed"], about),
+        *([speed(ratios, bounds, about)] if len(ratios) else []),
     ]
     shown = [_shown(differences, measure, margin) for measure in ACCURACIES]
-    return Section(sentence(summary), charts, _text(summary, tables.get("diverged", pd.DataFrame())), shown)
+    text = _text(summary, tables.get("diverged", pd.DataFrame()))
+    text += [*([bounds] if bounds else []), *of_parent(about, not other_data)]
+    return Section(sentence(summary), charts, text, shown)
 
 
 def sentence(summary: pd.DataFrame) -> str:
     """The verdict in words, of the table `summary` (key, value); by test accuracy at early stop."""
     said = known(summary)
     if not said.get("rounds") or not said["most_pairs"]:
-        return NOTHING
+        return ALONE if said.get("other_data") else NOTHING
     fewest, most = said["fewest_pairs"], said["most_pairs"]
     replicates = "1 replicate" if most == 1 else f"{most if fewest == most else f'{fewest} to {most}'} replicates"
     if most < LEAST:
-        control = " or beat the same mask on fresh weights" if said["reinit"] else ""
+        asked = ["match the dense network"] if _held(said) else []
+        asked += ["beat the same mask on fresh weights"] if said["reinit"] else []
         return (
-            f"With {replicates} it cannot be told whether tickets match the dense network{control}; at least {LEAST} "
-            f"are needed, {SENSIBLE} or more are sensible."
+            f"With {replicates} it cannot be told whether tickets {' or '.join(asked) or 'beat their controls'}; at "
+            f"least {LEAST} are needed, {SENSIBLE} or more are sensible."
         )
     return (
         f"With {replicates}: {_matching(said, 'early_stop')}{_beating(said, 'early_stop')}. "
         f"{_winning(said, 'early_stop')}"
     )
+
+
+def _held(said: dict[str, Any]) -> bool:
+    """Whether a ticket learned the dense network's data, so that it is held against it."""
+    return said["other_data"] < said["rounds"]
 
 
 def known(summary: pd.DataFrame) -> dict[str, Any]:
@@ -64,15 +83,17 @@ def _whole(value: Any) -> Any:
 
 def _matching(said: dict[str, Any], measure: str) -> str:
     within = f"within {100 * said['margin']:g} percentage points of test accuracy {_at(measure)}"
+    if not _held(said):
+        return "tickets are not held against the dense network, which learned other data"
     if not said[f"{measure}.dense.tested"]:
         return f"whether tickets match the dense network cannot be told: fewer than {LEAST} pairs"
     sparsest = said[f"{measure}.dense.matching.sparsest"]
     if sparsest is not None:
         last = ", the sparsest trained" if sparsest <= said["sparsest"] * 1.001 else ""
-        return f"tickets match the dense network ({within}) down to {percent(sparsest)} of the weights{last}"
+        return f"tickets match the dense network ({within}) down to {left(sparsest)} of the weights{last}"
     worse = said[f"{measure}.dense.worse.densest"]
     none = f"no ticket could be shown to match the dense network ({within})"
-    return f"{none}, nor to be worse than it" if worse is None else f"{none}; at {percent(worse)} it is worse"
+    return f"{none}, nor to be worse than it" if worse is None else f"{none}; at {left(worse)} it is worse"
 
 
 def _beating(said: dict[str, Any], measure: str) -> str:
@@ -83,7 +104,7 @@ def _beating(said: dict[str, Any], measure: str) -> str:
     rounds = said[f"{measure}.reinit.better"]
     if not rounds:
         return ", and none could be told apart as better from the same mask on fresh weights"
-    dense, sparse = (percent(said[f"{measure}.reinit.better.{end}"]) for end in ("densest", "sparsest"))
+    dense, sparse = (left(said[f"{measure}.reinit.better.{end}"]) for end in ("densest", "sparsest"))
     where = f"from {dense} down to {sparse}"
     if rounds == 1:
         where = f"at {sparse}"
@@ -94,16 +115,35 @@ def _beating(said: dict[str, Any], measure: str) -> str:
 
 
 def _winning(said: dict[str, Any], measure: str) -> str:
+    trained = said["not_rewound"]
+    if trained == said["rounds"]:
+        return _not_rewound(said)
+    also = f" {_not_rewound(said)}" if trained else ""
+    if not _held(said):
+        return f"So none can be said to win.{also}"
     sparsest = said[f"{measure}.winning.sparsest"]
     if sparsest is None:
-        return "No ticket could be shown to win: to match, to stop no later than dense and to beat its control."
+        return f"No ticket could be shown to win: to match, to stop no later than dense and to beat its control.{also}"
     speedup = f"{measure}.winning.speedup"
     times, low, high = (said[f"{speedup}.{key}"] for key in ("ratio", "low", "high"))
-    interval = "" if low is None or high is None else f" (interval {low:.2f} to {high:.2f})"
+    open_above = high is None or isinf(high)  # kept as None; without an interval both ends are
+    above = "or more" if open_above else f"to {high:.2f}"
+    interval = "" if low is None else f" (interval {low:.2f} {above})"
     fast = "" if times is None else f"; dense takes {times:.2f} times as many iterations{interval}"
+    if low is not None and low <= 1 and (open_above or high >= 1):
+        fast += ", so which of the two is faster is not shown"
     return (
-        f"The sparsest winning ticket has {percent(sparsest)} of the weights: it matches, beats its control and comes "
-        f"to its early stop no later than the dense network{fast}."
+        f"The sparsest winning ticket has {left(sparsest)} of the weights: it matches, beats its control and on "
+        f"average comes to its early stop no later than the dense network{fast}.{also}"
+    )
+
+
+def _not_rewound(said: dict[str, Any]) -> str:
+    rounds, trained = said["rounds"], said["not_rewound"]
+    which = "Tickets" if trained == rounds else f"In {trained} of {rounds} rounds tickets"
+    return (
+        f"{which} are not rewound (rewind.mode {said['rewind_mode']}): such a ticket goes on from trained weights, is "
+        "no winning ticket in the paper's sense, and its early stop is not held against that of others."
     )
 
 
@@ -117,11 +157,13 @@ def _text(summary: pd.DataFrame, diverged: pd.DataFrame) -> list[str]:
         "Matching: the one-sided 95 % confidence bound of ticket minus dense, paired by replicate, is not below "
         f"−{100 * said['margin']:g} percentage points; rounds are tested from dense to sparse, and the first that "
         "fails ends the sequence. Better or worse: a two-sided paired t-test, its p corrected over the rounds by "
-        "Holm's method, below 0.05. Winning: matching, early stop on average no later than dense's, and better than "
-        "the same mask on fresh weights.",
+        "Holm's method, below 0.05. Winning: rewound, matching, early stop on average no later than dense's, and "
+        "better than the same mask on fresh weights.",
     ]
     if said["most_pairs"] >= LEAST:
         text.append(f"By test accuracy at the end: {_matching(said, 'end')}{_beating(said, 'end')}.")
+    if said["most_pairs"] < LEAST and said["not_rewound"]:  # else the sentence says it
+        text.append(_not_rewound(said))
     if said["fewest_pairs"] < SENSIBLE:
         text.append(
             "With so few replicates an interval covers the true mean less often than the 95 % it is called by: about "
@@ -139,7 +181,7 @@ def _shown(differences: pd.DataFrame, measure: str, margin: float) -> Shown:
     own = differences[differences["measure"] == measure]
     rows = [
         [
-            percent(row["density"]),
+            left(row["density"]),
             ARMS[row["against"]].title,
             str(row["n"]),
             _with_spread(row["mean"], row["sd"]),
@@ -147,7 +189,7 @@ def _shown(differences: pd.DataFrame, measure: str, margin: float) -> Shown:
             _p(row["p"]),
             _p(row["p_holm"]),
             row["verdict"],
-            _answer(row["matching"], row["within_margin"]) if row["against"] == "dense" else "",
+            _answer(row["matching"], row["within_margin"], row["verdict"]) if row["against"] == "dense" else "",
         ]
         for row in own.sort_values("round", kind="stable").to_dict("records")
     ]
@@ -162,11 +204,11 @@ def _shown(differences: pd.DataFrame, measure: str, margin: float) -> Shown:
 
 
 def _with_spread(mean: float, sd: float | None) -> str:
-    return f"{100 * mean:+z.2f}" + ("" if pd.isna(sd) else f" ± {100 * sd:.2f}")
+    return written(100 * mean, "+.2f") + ("" if pd.isna(sd) else f" ± {100 * sd:.2f}")
 
 
 def _interval(low: float | None, high: float | None) -> str:
-    return "" if pd.isna(low) else f"{100 * low:+z.2f} to {100 * high:+z.2f}"
+    return "" if pd.isna(low) else f"{written(100 * low, '+.2f')} to {written(100 * high, '+.2f')}"
 
 
 def _p(value: float | None) -> str:
@@ -175,7 +217,10 @@ def _p(value: float | None) -> str:
     return "< 0.001" if value < 0.001 else f"{value:.3f}"
 
 
-def _answer(matching: Any, alone: Any) -> str:
+def _answer(matching: Any, alone: Any, verdict: str) -> str:
+    """Whether a ticket matches dense; `alone`: whether it would by itself."""
     if pd.isna(matching):
         return "cannot be told"
-    return "yes" if matching else "no: a denser round does not" if alone else "no"
+    if matching:
+        return "yes"
+    return "not shown (a denser round is not)" if alone else "worse" if verdict == "worse" else "not shown"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
@@ -10,18 +11,21 @@ import pandas as pd
 from lth_pipeline.experiments.arms import ARMS
 from lth_pipeline.reports.analyses.section import About
 from lth_pipeline.reports.charts.chart import Axis, Chart, Line, Lines, Rule
+from lth_pipeline.reports.over_replicates import DENSITY
+from lth_pipeline.reports.wording import left, written
 
 #: what is judged -> when it is measured, in words
 ACCURACIES = {
     "test_accuracy_at_early_stop": "at early stop",
     "test_accuracy_at_end": "at the end of training",
 }
+ROOM = 1.1  # above the greatest finite ratio: how far an interval without an upper end is drawn
 MOST_BANDS, BANDED = 3, ("ticket", "dense", "reinit")
-DENSITY = Axis("weights remaining, % (log)", log=True, falling=True)
 
 
 def accuracy(arms: pd.DataFrame, about: About) -> Chart:
     panels = []
+    rule = ", and a straight line for the dense network" if (arms["arm"] == "dense").any() else ""
     for measure, when in ACCURACIES.items():
         own = arms[arms["measure"] == measure]
         dense = own[own["arm"] == "dense"]
@@ -34,16 +38,14 @@ def accuracy(arms: pd.DataFrame, about: About) -> Chart:
         panels.append(Lines(DENSITY, Axis(f"test accuracy {when}, %"), _thinned(lines), rules, f"test accuracy {when}"))
     return Chart(
         "verdict_accuracy",
-        f"Test accuracy of every arm by density, mean of n = {_n(arms)}",
-        "Test accuracy against the share of weights remaining, a line for each arm with its interval, and a straight "
-        f"line for the dense network. {_highest(arms)}",
+        f"Test accuracy of every arm by weights remaining{_n(arms, about)}: {about.head}",
+        f"Test accuracy against the share of weights remaining, a line for each arm with its interval{rule}. "
+        f"{_highest(arms)}",
         panels,
         about=[
             "Each point is the mean over replicates, the band its 95 % bootstrap interval (with 2 or 3 replicates the "
-            "least to the greatest); of more than three lines only the most important have one. The straight line is "
-            "the dense network's mean.",
-            "Frankle & Carbin 2019 (§2, Fig. 4) found that LeNet's tickets keep or raise the dense network's accuracy "
-            "over most of the range, while the same masks on fresh weights lose accuracy as they get sparser.",
+            "least to the greatest); of more than three lines only the most important have one. A straight line is "
+            "the dense network's mean. What the paper found stands with its own figures (paper_figures).",
         ],
         notes=about.notes,
         same_y=True,
@@ -51,10 +53,11 @@ def accuracy(arms: pd.DataFrame, about: About) -> Chart:
 
 
 def differences_of_pairs(differences: pd.DataFrame, margin: float, about: About) -> Chart:
-    panels = []
+    panels, held = [], (differences["against"] == "dense").any()
+    at_margin = ", and one at the margin, how far below dense a ticket still matches" if held else ""
     for measure, when in ACCURACIES.items():
         own = differences[differences["measure"] == measure]
-        rules = [Rule(0, "y"), Rule(-100 * margin, "y", "margin", "dense")]
+        rules = [Rule(0, "y"), *([Rule(-100 * margin, "y", "margin", "dense")] if held else [])]
         lines = [
             _line(f"ticket − {ARMS[arm].title}", own[own["against"] == arm], lambda value: 100 * value, arm)
             for arm in ARMS
@@ -64,10 +67,9 @@ def differences_of_pairs(differences: pd.DataFrame, margin: float, about: About)
         panels.append(Lines(DENSITY, label, _thinned(lines), rules, f"ticket minus other, {when}"))
     return Chart(
         "verdict_differences",
-        f"The ticket minus each other arm, paired by replicate, n = {_n(differences)}",
+        f"The ticket minus each other arm, paired by replicate{_n(differences, about)}: {about.head}",
         "Difference of test accuracy between the ticket and each other arm against the share of weights remaining, "
-        "with intervals, a line at zero, where they are equal, and one at the margin, how far below dense a ticket "
-        f"still matches. {_furthest(differences)}",
+        f"with intervals, and a line at zero, where they are equal{at_margin}. {_furthest(differences)}",
         panels,
         about=[
             "Above zero the ticket is better than what it is held against. Both come from the same replicate, so what "
@@ -79,7 +81,14 @@ def differences_of_pairs(differences: pd.DataFrame, margin: float, about: About)
     )
 
 
-def speed(ratios: pd.DataFrame, about: About) -> Chart:
+def speed(ratios: pd.DataFrame, bounds: str, about: About) -> Chart:
+    """bounds: where ratios are bounds, in words; may be empty. An interval that is open above, where some draws have a
+    ticket at its best before the first step, is drawn to above all that is finite."""
+    drawn = ratios[["ratio", "low", "high"]].astype(float).replace(math.inf, math.nan)
+    open_above = drawn["low"].notna() & drawn["high"].isna()
+    top = ROOM * drawn.max().max()
+    ratios = ratios.assign(high=drawn["high"].mask(open_above, top), low=drawn["low"], ratio=drawn["ratio"])
+    endless = f" Intervals that reach {top:.2f} are open above." if open_above.any() else ""
     lines = [
         _line(ARMS[arm].title, ratios[ratios["against"] == arm], lambda value: value, arm, "ratio")
         for arm in ("dense", "reinit")
@@ -88,15 +97,15 @@ def speed(ratios: pd.DataFrame, about: About) -> Chart:
     axis = Axis("early-stop iterations, other / ticket")
     return Chart(
         "verdict_speed",
-        f"How much sooner the ticket comes to its early stop, n = {_n(ratios)}",
+        f"How much sooner the ticket comes to its early stop{_n(ratios, about)}: {about.head}",
         "Early-stop iterations of the dense network, and of the same mask on fresh weights, as multiples of the "
-        f"ticket's, against the share of weights remaining; a line at 1, where both take as long. {_fastest(ratios)}",
+        f"ticket's, against the share of weights remaining; a line at 1, where both take as long. {_fastest(ratios)}"
+        f"{endless}",
         [Lines(DENSITY, axis, lines, [Rule(1, "y", "as fast")], "early-stop speed-up of the ticket")],
         about=[
             "The early-stop iteration is that of least validation loss; the ratio is that of the means over "
-            "replicates, the band its 95 % bootstrap interval. Above 1 the ticket is faster.",
-            "Frankle & Carbin 2019 (§2, Fig. 4) found that LeNet's tickets reach their early stop sooner than the "
-            "dense network, and the same masks on fresh weights later.",
+            f"replicates, the band its 95 % bootstrap interval. Above 1 the ticket is faster.{endless}",
+            *([bounds] if bounds else []),
         ],
         columns=1,
         notes=about.notes,
@@ -135,8 +144,8 @@ def _highest(arms: pd.DataFrame) -> str:
         return "No ticket has been trained."
     best, last = own.loc[own["mean"].idxmax()], own.loc[own["density"].idxmin()]
     return (
-        f"At early stop the ticket is highest with {percent(best['density'])} of the weights, at "
-        f"{percent(best['mean'])}; with the fewest, {percent(last['density'])}, it has {percent(last['mean'])}."
+        f"At early stop the ticket is highest with {left(best['density'])} of the weights, at "
+        f"{100 * best['mean']:.2f} %; with the fewest, {left(last['density'])}, it has {100 * last['mean']:.2f} %."
     )
 
 
@@ -144,8 +153,10 @@ def _furthest(differences: pd.DataFrame) -> str:
     """How far the ticket is from each other arm in the sparsest round, at early stop."""
     own = differences[differences["measure"] == next(iter(ACCURACIES))]
     last = own[own["round"] == own["round"].max()]
-    of_each = ", ".join(f"{100 * row.mean:+z.2f} from {ARMS[row.against].title}" for row in last.itertuples())
-    return f"With the fewest weights, {percent(last['density'].iloc[0])}, the ticket's difference is {of_each}."
+    of_each = ", ".join(
+        f"{written(100 * row.mean, '+.2f')} from {ARMS[row.against].title}" for row in last.itertuples()
+    )
+    return f"With the fewest weights, {left(last['density'].iloc[0])}, the ticket's difference is {of_each}."
 
 
 def _fastest(ratios: pd.DataFrame) -> str:
@@ -155,14 +166,13 @@ def _fastest(ratios: pd.DataFrame) -> str:
         own = ratios[(ratios["against"] == arm) & ratios["ratio"].notna()]
         if not own.empty:
             best = own.loc[own["ratio"].idxmax()]
-            said.append(f"{best['ratio']:.2f} for {ARMS[arm].title} at {percent(best['density'])}")
+            said.append(f"{best['ratio']:.2f} for {ARMS[arm].title} at {left(best['density'])}")
     return f"The greatest ratios: {'; '.join(said)}." if said else ""
 
 
-def percent(density: float) -> str:
-    return f"{100 * density:.1f} %"
-
-
-def _n(rows: pd.DataFrame) -> str:
+def _n(rows: pd.DataFrame, about: About) -> str:
+    """ ", n = 3 to 5" where not all replicates are in every round; the head of the title says how many there are."""
     least, most = int(rows["n"].min()), int(rows["n"].max())
-    return str(most) if least == most else f"{least} to {most}"
+    if least == most == len(about.replicates):
+        return ""
+    return f", n = {most}" if least == most else f", n = {least} to {most}"

@@ -27,7 +27,8 @@ class Axis:
 @dataclass(frozen=True)
 class Line:
     """Points joined by a line. low, high: the band around them. arm: "" for what is of no arm, which has the next
-    colour of PALETTE, or `colour`, a number in it. legend: whether it has a line in the legend."""
+    colour of PALETTE, or `colour`, a number in it, or, of what is ordered as densities are, `shade`, a place from 0 to
+    1 on the palette's ramp. legend: whether it has a line in the legend."""
 
     name: str
     x: Numbers
@@ -36,6 +37,7 @@ class Line:
     high: Numbers | None = None
     arm: str = ""
     colour: int | None = None
+    shade: float | None = None
     style: Literal["solid", "dashed", "dotted", "points"] = "solid"
     faint: bool = False
     marks: bool = True  # a marker at each point

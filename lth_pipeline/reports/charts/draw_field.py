@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from lth_pipeline.reports.charts.axes import set_axis
 from lth_pipeline.reports.charts.chart import Axis, Heat, Surface
+from lth_pipeline.reports.charts.contour_words import contour_words
 from lth_pipeline.reports.charts.layout import Box, names, names_lean
 from lth_pipeline.reports.charts.lettering import PANEL_TITLE, SMALL, TICK, literal, width, wrapped
 from lth_pipeline.reports.charts.palette import MISSING
@@ -47,7 +48,9 @@ def draw_heat(axes: Axes, panel: Heat, box: Box) -> None:
         lines = axes.contour(x, y, values, levels=heights_, colors=inks, linewidths=0.7, linestyles="solid")
         says = {level: plain(at) for level, at in zip(heights_, sorted(panel.contours), strict=True)}
         levels = {say: level for level, say in says.items()}
-        for text in axes.clabel(lines, fmt=says, fontsize=SMALL, inline=True):
+        outlines = dict(zip(heights_, lines.allsegs, strict=True))
+        where = contour_words(outlines, (min(x), max(x)), (min(y), max(y)), panel.path)
+        for text in axes.clabel(lines, list(where), fmt=says, fontsize=SMALL, inline=True, manual=list(where.values())):
             behind = colour_at(made, levels[text.get_text()])
             text.set_path_effects([withStroke(linewidth=1.5, foreground=behind)])
     if panel.path:

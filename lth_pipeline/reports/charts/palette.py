@@ -1,6 +1,7 @@
 """The colours and markers of charts, on white and on dark; told apart by the colour-blind.
 
-What is of an arm has the arm's colour. PALETTE is for everything else, and holds no arm's colour.
+What is of an arm has the arm's colour. What is ordered, as densities are, has a place on the ramp. PALETTE is for
+everything else, and holds no arm's colour.
 """
 
 from __future__ import annotations
@@ -25,6 +26,10 @@ ARMS_ON_DARK = {
 }
 PALETTE = ("#2a1a7a", "#a08a2a", "#6b2f14", "#6f7fd0", "#0f5a50", "#a94a86", "#7c8a94", "#3a3a3a")
 PALETTE_ON_DARK = ("#8f86ff", "#efe08a", "#c98f6a", "#b9c6ff", "#2f9585", "#f0a0d0", "#93a1ab", "#ffffff")
+#: from the dense end to the sparse: ever lighter, on white and on dark, and at both ends apart from the paper
+RAMP_ENDS = ("#1b0c8f", "#6a1fb5", "#b8339c", "#e2557f")
+RAMP_ENDS_ON_DARK = ("#6a63ea", "#a86bf2", "#e07fd4", "#ffc0c8")
+SHADES = 61  # steps of the ramp
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "h")  # beside PALETTE, for who sees no colours
 #: matplotlib's marker -> plotly's symbol
 SYMBOLS = {
@@ -57,6 +62,27 @@ def arm_look(arm: str) -> Look:
     return Look(ARMS[arm].colour, ARMS_ON_DARK[arm], ARMS[arm].marker)
 
 
+def _ramp(stops: tuple[str, ...]) -> tuple[str, ...]:
+    """SHADES colours evenly along the line from stop to stop."""
+    parts = [[int(stop[place : place + 2], 16) for place in (1, 3, 5)] for stop in stops]
+    colours = []
+    for step in range(SHADES):
+        at = step * (len(stops) - 1) / (SHADES - 1)
+        first = min(int(at), len(stops) - 2)
+        pairs = zip(parts[first], parts[first + 1], strict=True)
+        colours.append("#" + "".join(f"{round(one + (at - first) * (other - one)):02x}" for one, other in pairs))
+    return tuple(colours)
+
+
+RAMP, RAMP_ON_DARK = _ramp(RAMP_ENDS), _ramp(RAMP_ENDS_ON_DARK)
+
+
+def shaded_look(shade: float) -> Look:
+    """shade: 0 to 1; what is beyond has the colour of the end."""
+    step = round(min(max(shade, 0.0), 1.0) * (SHADES - 1))
+    return Look(RAMP[step], RAMP_ON_DARK[step], MARKERS[step % len(MARKERS)])
+
+
 def numbered_look(number: int) -> Look:
     place = number % len(PALETTE)
     return Look(PALETTE[place], PALETTE_ON_DARK[place], MARKERS[place])
@@ -71,6 +97,8 @@ def looks(chart: Chart) -> dict[tuple[str, str, int | None], Look]:
             continue
         if thing.arm:
             found[key] = arm_look(thing.arm)
+        elif isinstance(thing, Line) and thing.shade is not None:
+            found[key] = shaded_look(thing.shade)
         else:
             found[key] = numbered_look(next(free) if thing.colour is None else thing.colour)
     return found
@@ -103,10 +131,8 @@ def on_dark() -> dict[str, str]:
     """{colour on white: its colour on dark}, of everything that must change; the colours of cells stay."""
     words = {"#222222": "#e8eaed", "#e6e8ea": "#303740", "#666666": "#a3abb5", PAPER: "#1f252c"}
     arms = {ARMS[arm].colour: colour for arm, colour in ARMS_ON_DARK.items()}
-    return {
-        colour.lower(): dark
-        for colour, dark in (words | arms | dict(zip(PALETTE, PALETTE_ON_DARK, strict=True))).items()
-    }
+    others = dict(zip(PALETTE + RAMP, PALETTE_ON_DARK + RAMP_ON_DARK, strict=True))
+    return {colour.lower(): dark for colour, dark in (words | arms | others).items()}
 
 
 def darkened(thing):

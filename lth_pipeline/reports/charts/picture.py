@@ -31,8 +31,8 @@ def png(chart: Chart, dpi: int = 110) -> bytes:
 
 
 def _of_256_colours(content: bytes) -> bytes:
-    """A third of the bytes, for Dagster's event log and MLflow keep every picture. Median cut keeps the colours of large
-    areas as they are."""
+    """A third of the bytes, for Dagster's event log and MLflow keep every picture. Median cut keeps the colours of
+    large areas as they are."""
     from PIL import Image
 
     buffer = io.BytesIO()

@@ -7,14 +7,17 @@ import re
 import textwrap
 from collections.abc import Iterable
 
-from lth_pipeline.reports.charts.chart import Axis, Numbers, Rule
+from lth_pipeline.reports.charts.chart import Axis, Lines, Numbers
 from lth_pipeline.reports.charts.extent import extent, finite
 from lth_pipeline.reports.charts.palette import PAPER, arm_look
+from lth_pipeline.reports.charts.rule_words import spots
 from lth_pipeline.reports.charts.ticks import ticks
 
 INK, GRID, RULE = "#222222", "#e6e8ea", "#666666"  # `palette.on_dark` knows what they are on dark
 LABEL, TICK = 12.5, 11.5  # pixels
 MARGIN = {"l": 8, "r": 12, "t": 10, "b": 8}  # what labels need comes to it
+LETTER = 6.1  # pixels of a letter of a rule's words
+NARROW, LOW = 300, 260  # pixels of a panel's inside, where a page is narrow
 
 
 def number(value: float | None) -> float | int | None:
@@ -31,6 +34,7 @@ def numbers(values: Numbers) -> list[float | int | None]:
 
 def words(text: str, letters: int | None = None) -> str:
     """The words as they are; letters: so many in a line."""
+    text = text.replace(" %", "\u00a0%")  # no line begins with a unit of one sign
     lines = textwrap.wrap(text, letters) if letters else [text]
     return "<br>".join(_literal(line) for line in lines)
 
@@ -85,11 +89,12 @@ def plain_axis(label: str, letters: int = 46) -> dict:
     }
 
 
-def rule_shapes(rules: Iterable[Rule], x: Axis, y: Axis) -> dict:
+def rule_shapes(panel: Lines) -> dict:
     """Straight lines across. The words of an upright one stand above the panel, each in a row of its own; those of a
-    level one at its right end."""
-    shapes, says, rows = [], [], 0
-    for rule in rules:
+    level one on it or under it, where no curve is."""
+    x, y, shapes, says, rows = panel.x, panel.y, [], [], 0
+    where_words = spots(panel, lambda say: (LETTER * len(say) / NARROW, 17 / LOW))
+    for number_, rule in enumerate(panel.rules):
         upright, axis = rule.across == "x", x if rule.across == "x" else y
         if axis.log and rule.at <= 0:
             continue
@@ -104,7 +109,9 @@ def rule_shapes(rules: Iterable[Rule], x: Axis, y: Axis) -> dict:
         place = {"x": where, "y": 1, "xanchor": "auto", "yanchor": "bottom", "yshift": 15 * rows}
         rows += upright
         if not upright:
-            place = {"x": 1, "y": where, "xanchor": "right", "yanchor": "bottom"}
+            spot = where_words[number_]
+            place = {"x": number(spot.left), "y": where, "xanchor": "left"}
+            place["yanchor"] = "bottom" if spot.above else "top"
         font = {"size": 11, "color": RULE}  # an arm's colour is not always read as text
         says.append(
             {"text": words(rule.say), **refs, **place, "showarrow": False, "font": font}

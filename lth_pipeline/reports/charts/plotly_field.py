@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 
 from lth_pipeline.reports.charts.chart import Axis, Heat, Surface
+from lth_pipeline.reports.charts.contour_words import contour_words
 from lth_pipeline.reports.charts.draw_field import edges_of
 from lth_pipeline.reports.charts.layout import names
 from lth_pipeline.reports.charts.palette import MISSING
@@ -95,8 +96,7 @@ def surface_figure(panel: Surface) -> tuple[list, dict]:
         f"{hover_name(panel.x)}: %{{x{VALUE}}}<br>{hover_name(panel.y)}: %{{y{VALUE}}}<br>"
         f"<b>{hover_name(panel.z)}: {value}</b><extra></extra>"
     )
-    z = _scene_axis(panel.z) | {
-        "title": {"text": ""},
+    z = _scene_axis(panel.z, 30) | {
         "range": [number(made.low), number(made.high + 0.02 * (made.high - made.low))],
     }
     if made.ticks:
@@ -106,8 +106,8 @@ def surface_figure(panel: Surface) -> tuple[list, dict]:
         "yaxis": _scene_axis(panel.y),
         "zaxis": z,
         "aspectmode": "manual",
-        "aspectratio": {"x": 1, "y": 1, "z": 0.62},
-        "camera": {"eye": {"x": 1.15, "y": -1.85, "z": 1.0}, "center": {"x": 0, "y": 0, "z": -0.12}},
+        "aspectratio": {"x": 1.12, "y": 1.12, "z": 0.95},
+        "camera": {"eye": {"x": 1.3, "y": -2.0, "z": 1.0}, "center": {"x": -0.08, "y": -0.05, "z": -0.18}},
         "bgcolor": "rgba(0,0,0,0)",
     }
     return [surface], {"scene": scene, **_bar_words(panel.z.label)}
@@ -157,9 +157,11 @@ def _side(which: str, axis: Axis, at: Sequence[float] | Sequence[str], down: boo
     if names(at):
         ends = [-0.5, len(at) - 0.5]
         made = plain_axis(axis.label, letters) | {"tickvals": list(range(len(at)))}
-        made |= {"ticktext": [words(str(name), 24) for name in at], "type": "linear", "showgrid": False}
-        if which == "x" and len(at) > 2 and max(len(str(name)) for name in at) > 60 / len(at):
-            made |= {"tickangle": -38}  # never left out, as plotly does with names that touch
+        room = 24 if which == "y" else max(9, 60 // len(at))  # letters in a line of a name
+        made |= {"ticktext": [words(str(name), room) for name in at], "type": "linear", "showgrid": False}
+        made |= {"ticklabeloverflow": "allow"}  # plotly leaves out names that would reach beyond the panel
+        if which == "x" and max((len(word) for name in at for word in str(name).split()), default=0) > room:
+            made |= {"tickangle": -38, "ticktext": [words(str(name), 24) for name in at]}
         return made | {"range": ends[::-1] if down or axis.falling else ends}
     edges = edges_of(at, axis.log)
     limits = axis.limits or (min(edges), max(edges))
@@ -180,10 +182,11 @@ def _contours(panel: Heat, made: Shade, xs: Sequence[float], ys: Sequence[float]
 
     field = np.ma.masked_invalid([[np.nan if v is None else v for v in row] for row in made.values])
     found = contourpy.contour_generator(xs, ys, field)
+    lines = {level: found.lines(math.log10(level) if panel.log else level) for level in panel.contours}
+    labels = contour_words(lines, (min(xs), max(xs)), (min(ys), max(ys)), panel.path)
     traces = []
-    for number_, level in enumerate(sorted(panel.contours)):
-        value = math.log10(level) if panel.log else level
-        outlines, behind = found.lines(value), colour_at(made, value)
+    for level in sorted(panel.contours):
+        outlines, behind = lines[level], colour_at(made, math.log10(level) if panel.log else level)
         if not outlines:
             continue
         x: list = []
@@ -191,27 +194,15 @@ def _contours(panel: Heat, made: Shade, xs: Sequence[float], ys: Sequence[float]
         for outline in outlines:
             x += [*([None] if x else []), *numbers(outline[:, 0].tolist())]
             y += [*([None] if y else []), *numbers(outline[:, 1].tolist())]
-        longest = max(outlines, key=len)
-        label = _away(longest, panel.path, number_)
         ink = ink_on(behind)
         shown = {"type": "scatter", "hoverinfo": "skip"}
-        traces += [
-            {**shown, "mode": "lines", "x": x, "y": y, "line": {"color": ink, "width": 1}},
-            {**shown, "mode": "text", "x": [number(label[0])], "y": [number(label[1])], "text": [plain(level)]}
-            | {"textfont": {"size": 10.5, "color": ink, "shadow": ", ".join([f"0 0 2px {behind}"] * 4)}},
-        ]
+        traces.append({**shown, "mode": "lines", "x": x, "y": y, "line": {"color": ink, "width": 1}})
+        if level in labels:
+            at_x, at_y = labels[level]
+            font = {"size": 10.5, "color": ink, "shadow": ", ".join([f"0 0 2px {behind}"] * 4)}
+            word = {"x": [number(at_x)], "y": [number(at_y)], "text": [plain(level)], "textfont": font}
+            traces.append({**shown, "mode": "text", **word})
     return traces
-
-
-def _away(outline, path, place: int) -> tuple[float, float]:
-    """The point of an outline (points × 2) where its number stands: far from the path; without one, in another
-    direction for each of the outlines, which lie around each other."""
-    import numpy as np
-
-    if not path:
-        return outline[int(len(outline) * ((0.2 + 0.618 * place) % 1))]
-    apart = np.linalg.norm(outline[:, None, :] - np.array(path, dtype=float).T[None, :, :], axis=2).min(axis=1)
-    return outline[int(apart.argmax())]
 
 
 def _path(panel: Heat) -> list[dict]:
@@ -228,9 +219,9 @@ def _path(panel: Heat) -> list[dict]:
     ]
 
 
-def _scene_axis(axis: Axis) -> dict:
+def _scene_axis(axis: Axis, letters: int = 12) -> dict:
     return {
-        "title": {"text": words(axis.label, 12), "font": {"size": TICK}},
+        "title": {"text": words(axis.label, letters), "font": {"size": TICK}},
         "tickfont": {"size": 10},
         "gridcolor": GRID,
         "linecolor": RULE,

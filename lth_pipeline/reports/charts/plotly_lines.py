@@ -32,7 +32,7 @@ def lines_figure(panel: Lines, looks: Mapping[tuple, Look], group_of: Mapping[tu
     layout = {
         "xaxis": drawn_axis(panel.x, lines_x(panel), beside=rules_at(panel, "x")),
         "yaxis": drawn_axis(panel.y, lines_y(panel), letters=38, beside=rules_at(panel, "y")),
-        **rule_shapes(panel.rules, panel.x, panel.y),
+        **rule_shapes(panel),
     }
     if empty([y for line in panel.lines for y in line.y]):
         nothing = {"text": "nothing to show", "xref": "paper", "yref": "paper", "x": 0.5, "y": 0.5, "showarrow": False}

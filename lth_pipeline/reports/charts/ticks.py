@@ -10,6 +10,8 @@ from lth_pipeline.reports.charts.chart import Axis
 from lth_pipeline.reports.charts.extent import extent, finite
 
 MOST = 8  # labels on an axis
+#: of an axis that has fewer than two round places: tenths of a power of ten, ever closer
+FINER = ((10, 15, 20, 30, 50, 70), (10, 12, 15, 20, 25, 30, 40, 50, 60, 70, 80, 90), range(10, 100, 2), range(10, 100))
 Ticks = list[tuple[float, str]]
 
 
@@ -68,7 +70,14 @@ def log_ticks(low: float, high: float, most: int = MOST) -> Ticks:
     every = max(1, -(-(last - first + 1) // most))
     powers = [10.0**power for power in range(first, last + 1, every)]
     inside = [place for place in powers if low / 1.02 <= place <= high * 1.02]
-    return [(place, plain(place)) for place in (inside if len(inside) >= 2 else sorted({low, high}))]
+    for steps in FINER if len(inside) < 2 else ():
+        places = [step * 10.0 ** (power - 1) for power in range(first, last + 1) for step in steps]
+        inside = [place for place in places if low <= place <= high]
+        if 2 <= len(inside) <= most:
+            break
+    else:
+        inside = inside if 2 <= len(inside) <= most else sorted({low, high})
+    return [(place, f"{place:.3g}" if 1e-3 <= place < 1e3 else plain(place)) for place in inside]
 
 
 def percent(value: float) -> str:

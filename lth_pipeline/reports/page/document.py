@@ -42,6 +42,7 @@ def page(contents: Page) -> str:
             _contents(contents.chapters, anchors),
             '<main id="main" tabindex="-1">',
             _noscript(contents),
+            _in_short(contents.chapters, anchors),
             *chapters,
             "</main>",
             "</div>",
@@ -107,17 +108,31 @@ def _head(contents: Page) -> str:
 def _contents(chapters, anchors: Anchors) -> str:
     parts = []
     for chapter in chapters:
-        inner = "".join(
-            f'<li><a href="#{anchors.of(entry.name)}">{escape(entry.title)}</a></li>' for entry in chapter.entries
-        )
+        entries = chapter.entries if len(chapter.entries) > 1 else ()  # one alone has no heading of its own
+        inner = "".join(f'<li><a href="#{anchors.of(entry.name)}">{escape(entry.title)}</a></li>' for entry in entries)
         parts.append(
             f'<li><a href="#{anchors.of(chapter.title)}">{escape(chapter.title)}</a>'
             f"{f'<ol>{inner}</ol>' if inner else ''}</li>"
         )
+    if any(chapter.in_short for chapter in chapters):
+        parts.insert(0, '<li><a href="#short">In short</a></li>')
     return (
         '<nav aria-label="Contents"><details id="contents" open><summary>Contents</summary>'
         f"<ol>{''.join(parts)}</ol></details></nav>"
     )
+
+
+def _in_short(chapters, anchors: Anchors) -> str:
+    """What each analysis found, with a link to where it is told and drawn."""
+    found = [entry for chapter in chapters if chapter.in_short for entry in chapter.entries if entry.section]
+    items = "".join(
+        f'<li><a href="#{anchors.of(entry.name)}">{escape(entry.title)}</a>: {escape(entry.section.headline)}</li>'
+        for entry in found
+        if entry.section.headline
+    )
+    if not items:
+        return ""
+    return f'<section class="short" aria-labelledby="short"><h2 id="short">In short</h2><ul>{items}</ul></section>'
 
 
 def _noscript(contents: Page) -> str:
@@ -131,10 +146,11 @@ def _noscript(contents: Page) -> str:
 def _chapter(chapter: Chapter, drawings: Drawings, anchors: Anchors) -> str:
     anchor = anchors.of(chapter.title)
     lead = f'<p class="lead">{escape(chapter.lead)}</p>' if chapter.lead else ""
+    under = anchor if len(chapter.entries) == 1 else None
     return "\n".join(
         [
             f'<section class="chapter" aria-labelledby="{anchor}"><h2 id="{anchor}">{escape(chapter.title)}</h2>{lead}',
-            *(entry_html(entry, drawings, anchors) for entry in chapter.entries),
+            *(entry_html(entry, drawings, anchors, under) for entry in chapter.entries),
             "</section>",
         ]
     )

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 
-from lth_pipeline.reports.analyses.section import Section, Shown
-from lth_pipeline.reports.page.contents import Entry, KeyValues, Link
+from lth_pipeline.reports.analyses.section import Section
+from lth_pipeline.reports.page.contents import Entry, Link
 from lth_pipeline.reports.page.figures import Drawings
+from lth_pipeline.reports.page.tables import key_values, table
 
 LARGEST = 200_000  # bytes of a table that a page carries
 
@@ -23,7 +24,7 @@ class Anchors:
     def of(self, title: str) -> str:
         if title not in self.found:
             word = re.sub(r"[^a-z0-9_]+", "-", title.lower()).strip("-") or "part"
-            taken, number = set(self.found.values()) | {"main", "theme", "data", "contents"}, 2
+            taken, number = set(self.found.values()) | {"main", "theme", "data", "contents", "short"}, 2
             anchor = word
             while anchor in taken:
                 anchor, number = f"{word}-{number}", number + 1
@@ -31,67 +32,34 @@ class Anchors:
         return self.found[title]
 
 
-def entry_html(entry: Entry, drawings: Drawings, anchors: Anchors) -> str:
+def entry_html(entry: Entry, drawings: Drawings, anchors: Anchors, under: str | None = None) -> str:
+    """under: the anchor of the chapter's heading where that heads this, its only entry, too."""
     anchor = anchors.of(entry.name)
+    heading = "" if under else f'<h3 id="{anchor}">{escape(entry.title)}</h3>'
+    own = f'id="{anchor}" aria-labelledby="{under}"' if under else f'aria-labelledby="{anchor}"'
     question = f'<p class="question">{escape(entry.question)}</p>' if entry.question else ""
     note = f'<p class="note">{escape(entry.note)}</p>' if entry.note else ""
     return "\n".join(
         [
-            f'<section class="entry" aria-labelledby="{anchor}"><h3 id="{anchor}">{escape(entry.title)}</h3>',
+            f'<section class="entry" {own}>{heading}',
             question + note,
-            _section(entry.section, drawings) if entry.section else "",
+            _section(entry.section, drawings, 3 if under else 4, bool(entry.csv)) if entry.section else "",
             *(key_values(table) for table in entry.tables),
             links(entry.links),
-            downloads(entry.csv),
+            downloads(entry.csv, entry.beside),
             "</section>",
         ]
     )
 
 
-def _section(section: Section, drawings: Drawings) -> str:
+def _section(section: Section, drawings: Drawings, level: int, files: bool) -> str:
     return "\n".join(
         [
             f'<p class="headline">{escape(section.headline)}</p>' if section.headline else "",
             *(f"<p>{escape(text)}</p>" for text in section.text),
-            *(drawings.figure(chart) for chart in section.charts),
+            *(drawings.figure(chart, level, files) for chart in section.charts),
             *(table(shown) for shown in section.shown),
         ]
-    )
-
-
-def table(shown: Shown) -> str:
-    """A table in a box that scrolls sideways by itself, also by keys. Numbers stand right."""
-    rights = [_numeric(row[place] for row in shown.rows) for place in range(len(shown.columns))]
-    head = "".join(_cell("th scope=col", name, right) for name, right in zip(shown.columns, rights, strict=True))
-    body = "".join(
-        f"<tr>{''.join(_cell('td', cell, right) for cell, right in zip(row, rights, strict=True))}</tr>"
-        for row in shown.rows
-    )
-    return (
-        f'<div class="wide" role="region" tabindex="0" aria-label="{escape(shown.caption)}"><table>'
-        f"<caption>{escape(shown.caption)}</caption><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
-    )
-
-
-def _cell(tag: str, text: object, right: bool) -> str:
-    return f"<{tag}{' class=n' if right else ''}>{escape(str(text))}</{tag.split()[0]}>"
-
-
-def _numeric(cells: Iterable[object]) -> bool:
-    """Whether a column holds numbers, with or without unit and spread: "−0.3 ± 0.1", "1,024", "51.2 %"."""
-    there = [str(cell).strip() for cell in cells if str(cell).strip() not in ("", "-", "–", "—")]
-    return bool(there) and all(re.match(r"^[+\-−±<>≤≥≈ ]*\d[\d,.\s±×/()%+\-−–e⁰¹²³⁴-⁹⁻]*$", cell) for cell in there)
-
-
-def key_values(values: KeyValues) -> str:
-    tag = ("<code>", "</code>") if values.code else ("", "")
-    rows = "".join(
-        f"<tr><th scope=row>{tag[0]}{escape(str(name))}{tag[1]}</th><td>{escape(str(value))}</td></tr>"
-        for name, value in values.rows
-    )
-    return (
-        f'<div class="wide" role="region" tabindex="0" aria-label="{escape(values.caption)}"><table class="pairs">'
-        f"<caption>{escape(values.caption)}</caption><tbody>{rows}</tbody></table></div>"
     )
 
 
@@ -108,14 +76,15 @@ def _link(link: Link) -> str:
     return f'<a href="{escape(link.address.strip())}" rel="noopener noreferrer">{escape(link.title)}</a>'
 
 
-def downloads(files: Mapping[str, bytes | str]) -> str:
-    """Tables as files, inside the page where they are small."""
+def downloads(files: Mapping[str, bytes | str], beside: Sequence[Link] = ()) -> str:
+    """Tables as files, inside the page where they are small. beside: the folders that have the others."""
     items = []
     for name, content in files.items():
         raw = content.encode() if isinstance(content, str) else content
         size = f"{max(1, round(len(raw) / 1000)):,} kB"
         if len(raw) > LARGEST:
-            items.append(f"<li>{escape(name)} ({size}) is too large for this page; it lies beside the pictures</li>")
+            where = ", ".join(_link(Link(f"{at.title}/{name}", f"{at.address}/{name}")) for at in beside)
+            items.append(f"<li>{escape(name)} ({size}) is too large for this page{where and f': {where}'}</li>")
             continue
         address = f"data:text/csv;base64,{base64.b64encode(raw).decode()}"
         items.append(f'<li><a download="{escape(name)}" href="{address}">{escape(name)}</a> ({size})</li>')

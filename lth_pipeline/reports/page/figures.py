@@ -27,7 +27,8 @@ class Drawings:
     def __init__(self) -> None:
         self.specs: list[dict] = []
 
-    def figure(self, chart: Chart) -> str:
+    def figure(self, chart: Chart, level: int = 4, files: bool = False) -> str:
+        """level: of its heading. files: whether its lines' numbers are in files for download below it."""
         across = max(1, min(chart.columns, len(chart.panels)))
         panels = []
         for panel, spec in zip(chart.panels, specs(chart), strict=True):
@@ -37,18 +38,21 @@ class Drawings:
             title = f'<p class="of-panel">{escape(panel.title)}</p>' if panel.title else ""
             panels.append(
                 f'<div class="panel">{title}<div class="plot {kind}" style="{size}" '
-                f'data-chart="{len(self.specs)}"></div></div>'
+                f'data-chart="{len(self.specs)}" aria-hidden="true"></div></div>'
             )
             self.specs.append(spec)
+        kinds = "plots deep" if any(isinstance(panel, Surface) for panel in chart.panels) else "plots"
         notes = "".join(f'<p class="in-picture">{escape(note)}</p>' for note in chart.notes)
         about = "".join(f"<p>{escape(text)}</p>" for text in chart.about)
         words = f"<figcaption>{about}</figcaption>" if about else ""
         return (
-            f'<figure class="chart" data-name="{escape(chart.name)}"><h4>{escape(chart.title)}</h4>'
+            f'<figure class="chart" data-name="{escape(chart.name)}"><h{level}>{escape(chart.title)}</h{level}>'
             f"{_legend(legend(chart))}"
-            f'<div class="plots" role="img" aria-label="{escape(chart.alt)}" style="--columns:{across}">'
+            f'<div class="said" role="img" aria-label="{escape(chart.alt)}"></div>'
+            f'<div class="{kinds}" style="--columns:{across}">'
             f"{''.join(panels)}</div>{notes}{words}"
-            f"<details class=numbers><summary>The numbers of this figure</summary>{as_tables(chart)}</details></figure>"
+            "<details class=numbers><summary>The numbers of this figure</summary>"
+            f"{as_tables(chart, files)}</details></figure>"
         )
 
 

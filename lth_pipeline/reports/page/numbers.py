@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from html import escape
 
 from lth_pipeline.reports.charts.chart import Bars, Chart, Heat, Lines, Numbers, Panel, Surface
+from lth_pipeline.reports.page.tables import boxed, with_names
 
 ROWS, COLUMNS = 24, 12  # of a table at most; of longer ones evenly spaced rows are shown
 
 
-def as_tables(chart: Chart) -> str:
-    return "".join(_table(*_of(panel)) for panel in chart.panels)
+def as_tables(chart: Chart, files: bool = False) -> str:
+    """files: whether files for download have all that lines are made of."""
+    return "".join(_table(panel, files) for panel in chart.panels)
 
 
 def _of(panel: Panel) -> tuple[str, str, list[str], list[list[str]]]:
@@ -39,8 +40,7 @@ def _of(panel: Panel) -> tuple[str, str, list[str], list[list[str]]]:
 
 def _lines(panel: Lines) -> tuple[str, str, list[str], list[list[str]]]:
     """A row for each place where a line has a value."""
-    at = sorted({float(x) for line in panel.lines for x in line.x if x is not None}, reverse=panel.x.falling)
-    columns = []
+    at, columns = _along(panel), []
     for line in panel.lines:
         said = {
             float(x): _with_ends(line.y[place], line.low, line.high, place)
@@ -73,17 +73,28 @@ def _said(value: float | str | None) -> str:
         return value
     if value is None or not math.isfinite(value):
         return ""
+    if 0 < abs(value) < 1e-4:
+        return f"{value:.1e}"
     return f"{value:,.4g}" if abs(value) < 1e4 else f"{value:,.0f}" if abs(value) < 1e9 else f"{value:.4g}"
 
 
-def _table(caption: str, name: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    head = "".join(f"<th scope=col>{escape(text)}</th>" for text in (name, *columns))
-    body = "".join(
-        f"<tr><th scope=row>{escape(row[0])}</th>{''.join(f'<td class=n>{escape(cell)}</td>' for cell in row[1:])}</tr>"
-        for row in rows
-    )
-    label = escape(caption)
-    return (
-        f'<div class="wide" role="region" tabindex="0" aria-label="{label}"><table><caption>{label}</caption>'
-        f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
-    )
+def _table(panel: Panel, files: bool) -> str:
+    caption, name, columns, rows = _of(panel)
+    said = ", ".join(filter(None, [caption, _sample(panel, len(rows), len(columns), files)]))
+    return f'<p class="caption">{escape(said)}</p>{boxed(caption, with_names(name, columns, rows))}'
+
+
+def _sample(panel: Panel, rows: int, columns: int, files: bool) -> str:
+    """That not all is shown, where it is not."""
+    if isinstance(panel, Lines):
+        there = len(_along(panel))
+        below = "; all are in the CSV files below" if files else ""
+        return f"a sample: {rows} of {there:,} rows, evenly spaced{below}" if rows < there else ""
+    if isinstance(panel, Bars) or (rows == len(panel.y_at) and columns == len(panel.x_at)):
+        return ""
+    return f"a sample: {rows} × {columns} of {len(panel.y_at)} × {len(panel.x_at)} values, evenly spaced"
+
+
+def _along(panel: Lines) -> list[float]:
+    """Every place where a line has a value."""
+    return sorted({float(x) for line in panel.lines for x in line.x if x is not None}, reverse=panel.x.falling)

@@ -40,6 +40,19 @@
     return { data, layout: { ...layout, xaxis: axis(scene.xaxis), yaxis: axis(scene.yaxis) }, config: spec.config };
   };
 
+  // A label of an axis in lines that are no wider than the axis.
+  const broken = (axis, letters) => {
+    const text = axis?.title?.text;
+    if (!text || letters >= 46) return axis;
+    const lines = [""];
+    for (const word of text.replaceAll("<br>", " ").split(" ")) {
+      const longer = `${lines.at(-1)} ${word}`.trim();
+      if (longer.length <= letters || !lines.at(-1)) lines[lines.length - 1] = longer; else lines.push(word);
+    }
+    return { ...axis, title: { ...axis.title, text: lines.join("<br>") } };
+  };
+  const room = (plot) => Math.max(14, Math.floor((plot.clientWidth - 75) / 7)); // letters under a panel
+
   const shown = (plot) => {
     let spec = charts[Number(plot.dataset.chart)];
     if (plot.classList.contains("surface") && !webgl) {
@@ -49,7 +62,12 @@
     }
     if (dark()) spec = coloured(spec);
     const data = spec.data.map((trace) => ({ ...trace, visible: !hidden.get(plot).has(trace.legendgroup) }));
-    const layout = { ...spec.layout };
+    const layout = { ...spec.layout, xaxis: broken(spec.layout.xaxis, room(plot)) };
+    if (!layout.xaxis) delete layout.xaxis;
+    if (layout.scene && plot.clientWidth < 380) { // as far away as its labels need
+      const { x, y, z } = layout.scene.aspectratio;
+      layout.scene = { ...layout.scene, aspectratio: { x: 0.8 * x, y: 0.8 * y, z: 0.8 * z } };
+    }
     if (touch) layout.dragmode = false; // a finger moves the page, not the axes
     if (touch && layout.scene) layout.scene = { ...layout.scene, dragmode: "turntable" };
     return [data, layout, touch ? { ...spec.config, displayModeBar: false } : spec.config];
@@ -68,12 +86,19 @@
     near?.observe(away);
   };
 
+  // The bar above a panel is for the mouse: six stops of the tab key at each of a hundred panels help nobody, and what
+  // a panel shows is in words and in tables beside it.
+  const quiet = (plot) => plot.querySelectorAll(".modebar-btn, .modebar-container [tabindex], a[href]")
+    .forEach((button) => button.setAttribute("tabindex", "-1"));
+
   const draw = (plot) => {
     if (!drawing.has(plot)) {
       if (plot.classList.contains("surface")) free();
       near?.unobserve(plot);
       drawing.set(plot, Plotly.newPlot(plot, ...shown(plot)).then(() => {
         plot.classList.add("drawn");
+        quiet(plot);
+        plot.on("plotly_afterplot", () => quiet(plot));
         root.dataset.drawn = String(document.querySelectorAll(".plot.drawn").length);
       }));
     }
@@ -135,6 +160,17 @@
     if (event.target.closest("a") && !beside.matches) contents.open = false;
   });
 
-  window.addEventListener("beforeprint", () => { printing = true; redraw(); window.lthDrawAll(); });
-  window.addEventListener("afterprint", () => { printing = false; redraw(); });
+  let opened = []; // folded tables are printed, too
+  window.addEventListener("beforeprint", () => {
+    printing = true;
+    opened = [...document.querySelectorAll(".folded:not([open])")];
+    opened.forEach((one) => { one.open = true; });
+    redraw();
+    window.lthDrawAll();
+  });
+  window.addEventListener("afterprint", () => {
+    printing = false;
+    opened.forEach((one) => { one.open = false; });
+    redraw();
+  });
 })();

@@ -84,6 +84,25 @@ def test_radii_are_shares_of_the_range_that_signals_have():
     assert right == [1, 0]
 
 
+def test_a_network_that_is_sure_is_no_harder_to_attack():
+    """100 times the logits: in float32 the cross-entropy of most images is 0, and its gradient, too."""
+    from torch.nn.functional import cross_entropy
+
+    right = logits(PIXELS).argmax(1)
+    assert (cross_entropy(100 * logits(PIXELS), right, reduction="none") == 0).float().mean() > 0.3
+    weights = {name: tensor.double() for name, tensor in WEIGHTS.items()}
+
+    def sure(pixels: torch.Tensor) -> torch.Tensor:
+        return 100 * logits(pixels)
+
+    def exact(pixels: torch.Tensor) -> torch.Tensor:
+        scale = Scale(*(part.double() for part in SCALE))
+        return 100 * MODEL.logits(weights, normalised(pixels, scale))
+
+    found = fgsm(sure, PIXELS, right, 0.1)
+    assert (found != fgsm(exact, PIXELS.double(), right, 0.1).float()).float().mean() < 0.01
+
+
 @given(radius=st.floats(0.001, 1), seed=st.integers(0, 99))
 def test_no_attack_leaves_the_ball_or_the_box(radius, seed):
     start = 2 * torch.rand(PIXELS.shape, generator=generator(seed)) - 1

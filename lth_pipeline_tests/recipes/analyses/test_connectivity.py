@@ -54,6 +54,19 @@ def test_every_network_is_compared_with_a_copy(plain):
     assert [check.passed for check in connectivity.checks(found, plain.experiment)] == [True]
 
 
+def test_the_dense_network_parts_where_tickets_are_rewound_to(plain):
+    def starts(**rewind) -> list[int]:
+        card = plain.experiment
+        cards = {"tiny": card.model_copy(update={"rewind": card.rewind.model_copy(update=rewind)})}
+        chain = plain.workshop.chain(cards, "tiny", 0)
+        parts = connectivity.parts(Subject(plain.workshop, [chain]))
+        return [part.settings["of"]["start_iteration"] for part in parts if part.settings["of"]["arm"] == "dense"]
+
+    assert starts() == [0, 3]
+    assert starts(iteration=7) == [0, 3, 7]
+    assert starts(iteration=7, mode="learning_rate") == [0, 3]  # they go on from trained weights
+
+
 def test_copy_a_is_the_training_that_is_recorded(plain):
     recorded = {row["arm"]: row["test_accuracy_at_end"] for row in plain.rows()}
     lines = [row for row in found_of(plain).tables["lines"] if row["alpha"] == 0 and row["start_iteration"] == 0]

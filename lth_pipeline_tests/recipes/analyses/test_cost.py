@@ -79,6 +79,13 @@ def test_the_way_to_a_rewind_point_is_part_of_the_search(tmp_path):
     assert ticket["training_flops_masked"] == 3 * ticket["forward_flops_masked"] * BATCH * (STEPS - 3)
 
 
+@pytest.mark.parametrize("mode", ["learning_rate", "fine_tuning"])
+def test_what_goes_on_from_trained_weights_pays_nothing_back(tmp_path, mode):
+    _, ticket = table_of(subject_of(tmp_path, one=card(rewind={"mode": mode}, pruning={"rounds": 1})))
+    assert ticket["never"] == "not rewound" and ticket["search_iterations"] == STEPS
+    assert {value for name, value in ticket.items() if name.startswith("payback")} == {None}
+
+
 def test_a_ticket_from_elsewhere_is_charged_with_what_was_done_there(tmp_path):
     taker = card(seed=1, ticket_from={"experiment": "source", "round": 2, "weights": "source"}, pruning={"rounds": 1})
     subject = subject_of(tmp_path, "taker", source=card(), taker=taker)
@@ -115,4 +122,7 @@ def test_what_a_device_is_taken_to_draw():
     assert (watts(gpu), watts(gpu | {"processes": 4})) == (700.0, 2800.0)
     assert watts(gpu | {"processor": "NVIDIA H100 PCIe"}) == 350.0
     assert watts(gpu | {"processor": "a GPU of tomorrow"}) == 300.0
+    drawn = {"NVIDIA L40": 300, "NVIDIA L40S": 350, "NVIDIA L4": 72, "NVIDIA T400 4GB": 300, "Tesla T4": 70}
+    drawn |= {"NVIDIA H100 NVL": 400, "NVIDIA H100 80GB HBM3": 700, "NVIDIA A100-SXM4-80GB": 400}
+    assert {name: watts(gpu | {"processor": name}) for name in drawn} == drawn
     assert device(gpu | {"processes": 4}) == "NVIDIA H200, 4 processes (2800 W)"

@@ -1,5 +1,6 @@
 """Robustness of small networks, through a real store."""
 
+import copy
 import sys
 
 import pytest
@@ -48,6 +49,15 @@ def normed(tmp_path_factory) -> Subject:
 
 def found_of(subject: Subject):
     return joined(make(subject.workshop, part).found for part in robustness.parts(subject))
+
+
+def unanalysed(subject: Subject) -> Subject:
+    """The same of a store in which no analysis is found."""
+    bare = copy.copy(subject.workshop)
+    bare.store = copy.copy(bare.store)
+    find, known = bare.store.find, {part.recipe.id for part in robustness.parts(subject)}
+    bare.store.find = lambda recipe: None if recipe in known else find(recipe)
+    return Subject(bare, subject.chains)
 
 
 def needs_opencv():
@@ -119,11 +129,31 @@ def test_every_replicate_sees_the_same_corrupted_images(plain):
 def test_without_the_package_all_else_is_as_it_was(plain, monkeypatch):
     with_it = {part.recipe.id for part in robustness.parts(plain)}
     monkeypatch.setitem(sys.modules, "imagecorruptions", None)  # cannot be imported
-    parts = robustness.parts(plain)
+    parts = robustness.parts(unanalysed(plain))
     assert len(parts) == 2 * 2 * 2 and {part.recipe.id for part in parts} <= with_it
     assert sorted(joined(make(plain.workshop, part).found for part in parts).tables) == [
         *("attacks", "calibration", "reliability"),
     ]
+
+
+def test_without_the_package_what_was_corrupted_before_is_still_there(plain, monkeypatch):
+    needs_opencv()
+    before = found_of(plain).tables["corruptions"]
+    monkeypatch.setitem(sys.modules, "imagecorruptions", None)
+    assert found_of(plain).tables["corruptions"] == before
+
+
+def test_clean_images_are_kept_once_for_all_their_corruptions(monkeypatch):
+    seen = []
+    monkeypatch.setattr(corruptions, "corrupted", lambda images, *_: seen.append(images) or images.clone())
+    robustness._corrupted.cache_clear()
+    images = torch.zeros(2, 1, 8, 8, dtype=torch.uint8)
+    for clean in (images, images.clone()):
+        for family in FEW:
+            robustness._corrupted(robustness.clean_images(clean), family, 1, 0)
+    robustness._corrupted(robustness.clean_images(images + 1), FEW[0], 1, 0)
+    robustness._corrupted.cache_clear()
+    assert len(seen) == len(FEW) + 1
 
 
 def test_settings_recompute_what_depends_on_them_alone(plain, tmp_path):

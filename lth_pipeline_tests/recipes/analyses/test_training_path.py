@@ -4,7 +4,7 @@ import pytest
 
 from lth_pipeline.recipes.analyses import training_path
 from lth_pipeline.recipes.analyses.analysis import Found, joined, make
-from lth_pipeline_tests.recipes.analyses.test_loss_landscape import subject_in
+from lth_pipeline_tests.recipes.analyses.test_loss_landscape import ANALYSIS, subject_in
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +27,8 @@ def test_dense_and_those_at_the_sparsest_round_are_followed(subject, found):
     ]  # fmt: skip
     for row in found.tables["training"]:
         assert row["same_bits"] and row["same_route"]
-        assert row["test_accuracy"] == row["recorded_accuracy"]
+        assert row["test_accuracy"] == row["recorded_accuracy"] and row["first_loss"] == row["recorded_first_loss"]
+        assert row["images"] == ANALYSIS["examples"]
     (check,) = training_path.checks(found, subject.experiment)
     assert check.name == "same_training" and check.passed and "the same bits" in check.why
 
@@ -88,7 +89,7 @@ def test_a_training_that_ended_early_is_followed_to_its_end(tmp_path):
 
 def test_another_route_may_come_out_near_and_the_same_may_not(subject, found):
     row = found.tables["training"][0]
-    near = {"same_bits": False, "test_accuracy": row["recorded_accuracy"] + 0.01}
+    near = {"same_bits": False, "first_loss": row["recorded_first_loss"] + 1e-4, "test_accuracy": 0.0}
 
     def judged(**changes) -> bool:
         (check,) = training_path.checks(Found({"training": [{**row, **changes}]}), subject.experiment)
@@ -96,5 +97,6 @@ def test_another_route_may_come_out_near_and_the_same_may_not(subject, found):
 
     assert judged(**near, same_route=False)
     assert not judged(**near, same_route=True)
-    assert not judged(same_bits=False, same_route=False, test_accuracy=row["recorded_accuracy"] - 0.2)
+    assert not judged(same_bits=False, same_route=False, first_loss=row["recorded_first_loss"] + 0.01)
+    assert not judged(same_bits=False, same_route=False, first_loss=None)
     assert training_path.checks(Found(), subject.experiment) == []

@@ -99,6 +99,22 @@ def test_without_the_control_or_so_sparse_a_round_there_is_nothing_to_check():
     assert summary(dense_alone)["rounds"] == 0
 
 
+def test_whole_weights_leave_a_little_more_than_the_share_that_is_asked_for():
+    found = found_in(rows_of(densities=(1.0, 0.4, 0.2000001, 0.0500000930)))
+    assert "4.0" not in said(found)["ticket_beats_reinit"][1] and said(found)["ticket_beats_reinit"][0]
+    assert "At 5.0 %" in said(found)["ticket_matches_dense"][1]
+
+
+def test_what_goes_on_from_trained_weights_does_not_win_and_is_not_faster():
+    rows = rows_of()
+    found = judged(rows, margin=0.005, resamples=1000, seed=0, modes=["weights", *["fine_tuning"] * 3])
+    assert found.tables["speed"] == [] and found.tables["differences"] == found_in(rows).tables["differences"]
+    totals = summary(found)
+    assert (totals["not_rewound"], totals["rewind_mode"], totals["early_stop.winning"]) == (3, "fine_tuning", 0)
+    some = summary(judged(rows, margin=0.005, resamples=1000, seed=0, modes=["weights"] * 3 + ["fine_tuning"]))
+    assert some["early_stop.winning"] == 2 and some["not_rewound"] == 1
+
+
 def test_a_control_that_is_as_good_fails_its_check():
     passed, why = said(found_in(rows_of(gains={"ticket": (0.0,) * 3, "reinit": (0.0,) * 3})))["ticket_beats_reinit"]
     assert not passed and "No ticket at 5 % of the weights or fewer is told apart as better" in why and "n = 5" in why
@@ -140,6 +156,7 @@ def test_of_trainings_in_a_store(tmp_path):
             for step in chain.trainings(round):
                 workshop.make(chain, step)
     (part,) = parts(subject)
+    assert part.settings["modes"] == ["weights"] * 2 and part.settings["other_data"] == []
     assert len(part.inputs) == 8 and set(part.inputs.values()) == {row["data_version"] for row in subject.rows()}
     assert part.inputs["r01.reinit.1.replicate1"] != part.inputs["r01.reinit.0.replicate1"]
     done = make(workshop, part)

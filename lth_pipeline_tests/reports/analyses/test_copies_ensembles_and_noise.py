@@ -119,14 +119,28 @@ def test_whatever_is_there_charts_have_words_and_units(analysis, how):
 def test_where_the_dense_network_becomes_stable():
     found = section("connectivity", **copies())
     assert "stable to the order of its data from iteration 40 on" in found.headline
-    assert "winning ticket 0.00 (0.00 to 0.00), random reinit 5.00" in found.headline
+    assert "ticket 0.00 (0.00 to 0.00), random reinit 5.00" in found.headline
+    assert "ends included, lies so many percentage points above the mean of the ends: 5.00 from" in found.headline
     dense, pruned, instability = found.charts
     assert max(dense.panels[0].lines[0].y) == pytest.approx(7.0) and max(dense.panels[0].lines[1].y) < 2.2
-    assert [panel.title for panel in pruned.panels] == ["Winning ticket", "Random reinit"]
+    assert [panel.title for panel in pruned.panels] == ["Ticket", "Random reinit"]
     by_start, by_density = instability.panels
     assert by_start.lines[0].y == pytest.approx((5.0, 0.1))
     assert by_density.lines[0].x == (100.0, 50.0, 12.5) and by_density.lines[0].y == pytest.approx((5.0, 0.0, 0.0))
     assert by_start.rules[0].at == by_density.rules[0].at == 2.0
+
+
+def test_a_dip_between_the_copies_is_told_as_one():
+    tables = copies(arms=("ticket",))
+    for row in tables["lines"]:
+        if row["round"] == 3 and row["alpha"] != 1.0:
+            row["test_error"] += 0.01 if row["alpha"] == 0.0 else -0.004
+    found = section("connectivity", **tables)
+    assert "In all of these comparisons the highest is an end's own, so no barrier" in found.headline
+    assert found.headline.endswith("midway the error is 0.90 below the mean of the ends.")
+    midway = {row[1]: row[5] for row in found.shown[0].rows if row[0] == "ticket"}
+    assert midway == {"50.0 %": "+0.00 (+0.00 to +0.00)", "12.5 %": "−0.90 (−0.90 to −0.90)"}
+    assert "a dip" in found.charts[0].about[0]
 
 
 def test_a_network_that_is_stable_early_and_not_later_is_not_called_stable_from_there():
@@ -154,10 +168,21 @@ def test_the_ensemble_at_the_top_is_the_largest_that_fits_whatever_its_accuracy(
     members = [row[0] for row in found.shown[0].rows]
     assert members == [
         "1 dense network",
-        *("2 × winning ticket", "2 × random reinit", "3 × winning ticket", "3 × random reinit"),
+        *("2 × ticket", "2 × random reinit", "3 × ticket", "3 × random reinit"),
     ]
     ticket = found.charts[0].panels[0]
     assert ticket.rules[0].at == 100.0 and ticket.lines[1].x == (50.0, 100.0, 150.0)
+
+
+def test_the_gain_in_the_headline_is_that_of_the_accuracies_beside_it():
+    tables = answers()
+    for row in tables["ensembles"]:
+        if (row["round"], row["arm"], row["members"]) == (0, "dense", 1):
+            row["accuracy"] = 0.98824
+        elif row["arm"] == "ticket":
+            row["accuracy"] = 0.98656
+    said = section("ensembles", **tables).headline
+    assert "98.66 %" in said and "98.82 %" in said and "−0.16 percentage points" in said
 
 
 def test_of_one_replicate_there_is_no_ensemble_over_replicates():
@@ -174,8 +199,18 @@ def test_of_one_replicate_there_is_no_ensemble_over_replicates():
 def test_what_was_learned_by_heart_and_what_the_mask_knew():
     found = section("label_noise", **noisy())
     assert "With 40 % of the training labels wrong" in found.headline
-    assert "dense network 60.0 (60.0 to 60.0), winning ticket 90.0" in found.headline
-    assert "dense network 100 %, winning ticket 25 %, random reinit 25 %" in found.headline
+    assert "dense network 60.0 (60.0 to 60.0), ticket 90.0" in found.headline
+    assert "dense network 100 %, ticket 25 %, random reinit 25 %" in found.headline
+    tables = noisy()
+    for row in tables["label_noise"]:
+        row["memorised"] = 0.017 if row["arm"] == "dense" else 0.005
+    for row in tables["curves"]:
+        row["test_accuracy"] += 0.1 if row["arm"] == "ticket" and row["iteration"] == 0 and row["noise"] else 0
+        row["test_accuracy"] -= 0.75 if row["arm"] == "ticket" and row["iteration"] == 50 and row["noise"] else 0
+    few = section("label_noise", **tables)
+    assert "dense network 1.7 %, ticket 0.5 %, random reinit 0.5 %" in few.headline
+    assert "ticket 15.0 at 25.0 % of the weights" in few.charts[2].about[0]
+    assert "No line falls" in found.charts[2].about[0] and found.charts[2].panels[0].y.limits[0] > 0
     bars = found.charts[1].panels[0].bars
     assert [bar.values for bar in bars] == [[100.0], [25.0], [25.0]]
     assert any("20.0" in text and "before the first step" in text for text in found.text)

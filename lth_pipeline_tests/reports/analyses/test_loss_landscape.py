@@ -36,12 +36,12 @@ def findings(rounds=(0, 1, 2), replicates=2, arms=("ticket", "reinit"), **column
 def test_three_charts_that_compare_on_one_scale():
     surfaces, contours, sharpness = section(findings(), ABOUT).charts
     assert [panel.title for panel in surfaces.panels] == [
-        "dense network, 100 %", "winning ticket, 25 %", "random reinit, 25 %",
+        "dense network, 100 %", "ticket, 25.0 %", "random reinit, 25.0 %",
     ]  # fmt: skip
     assert all(isinstance(panel, Surface) and panel.z.log for panel in surfaces.panels)
     assert len({panel.limits for panel in surfaces.panels}) == 1
     assert [panel.title for panel in contours.panels] == [
-        "dense network, 100 %", "winning ticket, 50 %", "winning ticket, 25 %",
+        "dense network, 100 %", "ticket, 50.0 %", "ticket, 25.0 %",
     ]  # fmt: skip
     assert all(isinstance(panel, Heat) for panel in contours.panels)
     assert len({(panel.limits, tuple(panel.contours)) for panel in contours.panels}) == 1
@@ -55,17 +55,24 @@ def test_three_charts_that_compare_on_one_scale():
 
 def test_the_headline_and_the_table_say_means_and_how_many():
     made = section(findings(), ABOUT)
-    assert "3.15 (winning ticket), 6.3 (random reinit), 1.05 (dense network)" in made.headline
-    assert "25 % of the weights" in made.headline and "n = 2" in made.headline
+    assert "3.15 (ticket), 6.30 (random reinit), 1.05 (dense network)" in made.headline
+    assert "25.0 % of the weights" in made.headline and "n = 2" in made.headline
     (shown,) = made.shown
     assert [row[:3] for row in shown.rows] == [
         ("100 %", "dense network", "2"),
-        ("50 %", "winning ticket", "2"),
-        ("50 %", "random reinit", "2"),
-        ("25 %", "winning ticket", "2"),
-        ("25 %", "random reinit", "2"),
+        ("50.0 %", "ticket", "2"),
+        ("50.0 %", "random reinit", "2"),
+        ("25.0 %", "ticket", "2"),
+        ("25.0 %", "random reinit", "2"),
     ]
     assert "1,000 training images" in made.text[0]
+    assert shown.rows[1][3:] == ("0.0100", "2.10, 1.05, 0.700", "18.90 ± 0.10", "0.525 ± 0.010")
+
+
+def test_charts_of_single_networks_do_not_say_how_many_there_are():
+    surfaces, contours, sharpness = section(findings(), ABOUT).charts
+    assert all(ABOUT.head_of_one in chart.title and "n =" not in chart.title for chart in (surfaces, contours))
+    assert ABOUT.head in sharpness.title and "n = 2" in sharpness.title
 
 
 def test_one_replicate_has_no_band_and_no_control_no_line():
@@ -83,7 +90,7 @@ def test_the_dense_network_alone():
 def test_of_many_rounds_the_first_and_the_last_are_among_the_contours():
     contours = section(findings(rounds=range(12)), ABOUT).charts[1]
     assert len(contours.panels) == 6
-    assert contours.panels[0].title.startswith("dense") and contours.panels[-1].title.endswith("0.0488 %")
+    assert contours.panels[0].title.startswith("dense") and contours.panels[-1].title.endswith("0.049 %")
 
 
 def test_curvature_below_zero_is_drawn_on_a_plain_axis_and_what_is_missing_left_out():

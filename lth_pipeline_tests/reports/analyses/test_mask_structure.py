@@ -100,7 +100,7 @@ def test_the_charts_show_what_the_tables_say(two):
     assert np.asarray(images.values) == pytest.approx(findings.arrays["data/sd"].mean(0))
     assert np.mean(maps[-1].values) == pytest.approx(1)
     kept, pruned = charts["movement"].panels[1].lines[:2]
-    assert (kept.name, pruned.name) == ("winning ticket, kept", "winning ticket, pruned next")
+    assert (kept.name, pruned.name) == ("ticket, kept", "ticket, pruned next")
     rows = findings.tables["movement"]
     last = rows[(rows["pruned_to_round"] == 3) & (rows["arm"] == "ticket") & (rows["layer"] == "all")]
     for line, group in ((kept, "kept"), (pruned, "pruned")):

@@ -52,14 +52,16 @@ def charts(findings, **asked):
 
 def test_a_panel_for_each_arm_with_a_curve_for_each_density():
     chart = charts(found())["learning_curves"]
-    assert [panel.title for panel in chart.panels] == ["Winning ticket", "Random reinit", "Random mask"]
+    assert [panel.title for panel in chart.panels] == ["Ticket", "Random reinit", "Random mask"]
     ticket = chart.panels[0]
     assert [line.name for line in ticket.lines] == ["100 % (dense)", "80.0 %", "64.0 %", "51.2 %", "41.0 %"]
     assert ticket.lines[0].x == tuple(10.0 * place for place in range(7))  # as far as all three go
     share = 100 * (1 - math.exp(-6))
     line = ticket.lines[4]
     assert (line.low[-1], line.y[-1], line.high[-1]) == pytest.approx((0.94 * share, 0.941 * share, 0.942 * share))
-    assert [[each.colour for each in panel.lines] for panel in chart.panels] == [[None, 0, 1, 2, 3]] * 3
+    shades = [[each.shade for each in panel.lines] for panel in chart.panels]
+    assert shades == [[None, *(pytest.approx(about().shade(0.8**round)) for round in range(1, 5))]] * 3
+    assert shades[0][1:] == sorted(set(shades[0][1:]))
     assert chart.same_y and chart.notes == ["a note"]
     low, high = ticket.y.limits
     assert low < 0.9 * share < share * 0.98 < high
@@ -74,7 +76,27 @@ def test_every_arm_sets_out_from_the_dense_network():
     assert early.panels[0].lines[0].y == (100, 150, 200, 250, 300)
     reinit = end.panels[0].lines[1]
     assert (reinit.low[4], reinit.y[4], reinit.high[4]) == pytest.approx((90.0, 90.1, 90.2))
-    assert end.panels[1].y.limits[0] == 98  # all at 100 %: not drawn under a magnifying glass
+    (_,) = end.panels  # of training accuracies, which are 100 % for all, nothing would be seen
+    assert any("it is 100.0 % for all" in text for text in end.about)
+
+
+def test_training_accuracies_that_differ_are_drawn():
+    findings = found()
+    findings.tables["rounds"].loc[lambda rows: rows["round"] == 4, "train_accuracy_at_end"] = 0.97
+    end = charts(findings)["at_the_end"]
+    assert end.panels[1].lines[0].y[-1] == pytest.approx(97) and not any("not drawn" in text for text in end.about)
+
+
+def test_early_stops_at_the_last_iteration_are_counted():
+    assert not section(found(), about()).text
+    findings = found()
+    rounds, last = findings.tables["rounds"], about().experiment.training.iterations
+    rounds.loc[(rounds["arm"] == "reinit") & (rounds["round"] > 2), "early_stop_iteration"] = last
+    rounds.loc[(rounds["arm"] == "ticket") & (rounds["round"] == 4) & (rounds["replicate"] == 0),
+               "early_stop_iteration"] = last  # fmt: skip
+    (said,) = section(findings, about()).text
+    assert f"last iteration, {last:,}: ticket 1 of 12 (at 41.0 %); random reinit 6 of 12 (between 51.2 %" in said
+    assert said in charts(findings)["early_stop"].about
 
 
 def test_of_several_draws_each_replicate_counts_once():
@@ -99,7 +121,7 @@ def test_one_replicate_has_no_band_and_the_dense_network_alone_is_drawn():
     assert all(line.low is None for chart in alone.values() for panel in chart.panels for line in panel.lines)
     dense = section(found(rounds=0), about())
     assert "Only the dense network" in dense.headline
-    assert [line.arm for chart in dense.charts for panel in chart.panels for line in panel.lines] == ["dense"] * 5
+    assert [line.arm for chart in dense.charts for panel in chart.panels for line in panel.lines] == ["dense"] * 4
 
 
 def test_a_round_has_one_name_for_all_arms():

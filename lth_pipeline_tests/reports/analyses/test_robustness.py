@@ -17,8 +17,9 @@ ATTACK = ["attacks_by_radius", "attacks_by_density"]
 CALIBRATION = ["calibration_error", "reliability"]
 
 
-def made_up(replicates=2, rounds=(0, 2, 4), arms=("ticket", "reinit")) -> Findings:
-    """Corruption takes a tenth, and fog three; PGD takes half of what is right at 0.1; a control is 5 points worse."""
+def made_up(replicates=2, rounds=(0, 2, 4), arms=("ticket", "reinit"), lowest=11) -> Findings:
+    """Corruption takes a tenth, and fog three; PGD takes half of what is right at 0.1; a control is 5 points worse.
+    lowest: the last bin of confidence without answers."""
     tables = {"calibration": [], "reliability": [], "attacks": [], "corruptions": []}
     for replicate in range(replicates):
         for round, arm in [(at, arm) for at in rounds for arm in (arms if at else ("dense",))]:
@@ -27,7 +28,7 @@ def made_up(replicates=2, rounds=(0, 2, 4), arms=("ticket", "reinit")) -> Findin
             scores = {"confidence": right + 0.03, "ece": 0.03, "nll": 0.2, "brier": 0.1}
             tables["calibration"].append({**of, "accuracy": right, "recorded_accuracy": right, "images": 397, **scores})
             for bin in range(1, 16):
-                filled = {"confidence": (bin - 0.5) / 15, "accuracy": 0.6, "count": 20} if bin > 12 else {}
+                filled = {"confidence": (bin - 0.5) / 15, "accuracy": 0.6, "count": 20} if bin > lowest else {}
                 empty = {"confidence": None, "accuracy": None, "count": 0}
                 tables["reliability"].append(
                     {**of, "bin": bin, "low": (bin - 1) / 15, "high": bin / 15, **empty, **filled}
@@ -59,8 +60,8 @@ def test_the_headline_has_the_means_of_the_sparsest_round():
     said = shown(made_up()).headline
     assert "At 6.2 % of the weights (n = 2 replicates)" in said
     # clean 91 %: less 20 points on average over the four kinds of images
-    assert "corrupted images: dense network 71.0 %, winning ticket 71.0 %, random reinit 66.0 %" in said
-    assert "PGD at radius 0.1: dense network 45.5 %, winning ticket 45.5 %, random reinit 43.0 %" in said
+    assert "corrupted images: dense network 71.0 %, ticket 71.0 %, random reinit 66.0 %" in said
+    assert "PGD at radius 0.1: dense network 45.5 %, ticket 45.5 %, random reinit 43.0 %" in said
     assert "expected calibration error: dense network 3.0 %" in said
 
 
@@ -73,7 +74,7 @@ def test_charts_hold_what_was_found():
     assert ticket.low == pytest.approx((70, 70, 70)) and corrupted.rules[0].at == pytest.approx(71)
     assert next(line for line in lost.lines if line.arm == "reinit").y == pytest.approx((20, 20, 20))
     [families] = charts["corruption_families"].panels
-    assert list(families.x_at) == ["dense network", "winning ticket", "random reinit"]
+    assert list(families.x_at) == ["dense network", "ticket", "random reinit"]
     assert list(families.y_at) == ["clean", "snow", "fog"]
     assert np.array(families.values) == pytest.approx(np.array([[91, 91, 86], [81, 81, 76], [61, 61, 56]]))
     fgsm, pgd = charts["attacks_by_radius"].panels
@@ -81,7 +82,19 @@ def test_charts_hold_what_was_found():
     assert pgd.lines[0].y == pytest.approx((91, 45.5, 0)) and fgsm.lines[0].y == pytest.approx((91, 54.6, 9.1))
     assert pgd.x.ticks[0][1] == "0 (clean)" and pgd.lines[0].x[0] == pgd.x.ticks[0][0]
     right, sure = charts["reliability"].panels
-    assert right.lines[0].y == pytest.approx([60, 60, 60]) and sum(sure.lines[0].y) == pytest.approx(100)
+    assert right.lines[0].y == pytest.approx([60] * 4) and sum(sure.lines[0].y) == pytest.approx(100)
+
+
+def test_of_fewer_than_four_bins_no_course_is_drawn():
+    chart = next(chart for chart in shown(made_up(lowest=14)).charts if chart.name == "reliability")
+    assert [panel.title for panel in chart.panels] == ["How sure they are"] and chart.title.startswith("How sure")
+    assert "there is one bin, and it takes 4" in chart.about[0]
+
+
+def test_each_paper_is_told_once():
+    made = shown(made_up())
+    words = " ".join([*made.text, *(text for chart in made.charts for text in chart.about)])
+    assert all(words.count(paper) == 1 for paper in ("Guo et al. 2017", "Hendrycks & Dietterich 2019"))
 
 
 def test_the_mosaic_has_every_image_in_its_place():

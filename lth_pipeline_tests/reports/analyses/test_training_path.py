@@ -30,7 +30,7 @@ def findings(networks=NETWORKS, replicates=2, layers=("fc1", "fc2")) -> Findings
                     for layer in layers
                 ]
             again = {"same_bits": replicate == 0, "same_route": True, "route": "cpu, by hand"}
-            training.append({**of, **again, "explained_1": 0.9, "explained_2": 0.05, "parameters": 100})
+            training.append({**of, **again, "explained_1": 0.9, "explained_2": 0.05, "parameters": 100, "images": 640})
             arrays[f"{key}/plane"] = np.full((4, 5), 0.5, dtype=np.float32) + np.arange(5, dtype=np.float32)
             arrays[f"{key}/plane_x"], arrays[f"{key}/plane_y"] = np.linspace(-1, 4, 5), np.linspace(-1, 1, 4)
     tables = {"path": path, "gradients": gradients, "training": training}
@@ -44,7 +44,7 @@ def charts(found: Findings) -> dict:
 def test_each_network_has_its_path_over_its_plane():
     chart = charts(findings())["training_paths"]
     assert [panel.title for panel in chart.panels] == [
-        "dense network, 100 %", "winning ticket, 10 %", "random reinit, 10 %",
+        "dense network, 100 %", "ticket, 10.0 %", "random reinit, 10.0 %",
     ]  # fmt: skip
     for panel in chart.panels:
         assert isinstance(panel, Heat) and panel.path == ([3.0, 2.0, 1.0, 0.0], [0.0, 0.1, 0.2, pytest.approx(0.3)])
@@ -70,14 +70,16 @@ def test_layers_have_their_names_where_there_is_room():
 
 def test_the_headline_and_the_table_say_means_and_how_many():
     made = section(findings(), ABOUT)
-    assert "2.5 (winning ticket, 10 %)" in made.headline and "n = 2" in made.headline
+    assert "10.0 % of the weights the ticket's gradient" in made.headline and "n = 2" in made.headline
+    assert "0.71 (0.67 to 0.75) times that of random reinit (2.50 against 3.50)" in made.headline
+    assert "gone a distance of 0.67 (0.67 to 0.67) times" in made.headline and "dense" not in made.headline
     rows = {row[0]: row[1:] for row in made.shown[0].rows}
-    assert rows["winning ticket, 10 %"] == ("2", "2.5", "1", "6", "90 % + 5 %", "the same bits in 1 of 2")
+    assert rows["ticket, 10.0 %"] == ("2", "2.50", "1.00", "6.00", "90 % + 5 %", "the same bits in 1 of 2")
 
 
 def test_the_dense_network_of_one_replicate():
     made = section(findings(NETWORKS[:1], replicates=1), ABOUT)
-    assert "n = 1" in made.headline
+    assert "n = 1" in made.headline and "no control" in made.headline and "from 1.00 to 0.250" in made.headline
     assert all(line.low is None for panel in made.charts[1].panels for line in panel.lines)
 
 

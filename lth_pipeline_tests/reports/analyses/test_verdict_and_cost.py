@@ -109,6 +109,44 @@ def test_the_table_has_a_line_for_every_round_and_comparison():
     assert few[5:] == ["", "", "too few replicates", "cannot be told"]
 
 
+def test_matching_is_not_denied_where_it_is_only_not_shown():
+    def answers(*gains) -> list[str]:
+        (early, _) = verdict.section(findings_in(rows_of(gains={"ticket": gains})), ABOUT).shown
+        return [line[-1] for line in early.rows if line[1] == "dense network"]
+
+    assert answers(0.0, 0.0, 0.0) == ["yes"] * 3
+    assert answers(-0.02, 0.0, 0.0) == ["worse", *["not shown (a denser round is not)"] * 2]
+    rows = rows_of(gains={"ticket": (0.0,) * 3})
+    for one in rows:  # one replicate is far worse than the others: nothing can be shown
+        if one["arm"] == "ticket" and one["replicate"] == 0:
+            one["test_accuracy_at_early_stop"] -= 0.05
+    (early, _) = verdict.section(findings_in(rows), ABOUT).shown
+    assert {line[-1] for line in early.rows} == {"not shown"}
+
+
+def test_a_winner_that_may_be_slower_is_not_called_faster():
+    rows = rows_of()
+    for one in rows:
+        if one["arm"] == "ticket":
+            one["early_stop_iteration"] = 2000 if one["replicate"] == 0 else 100
+        if one["arm"] == "dense":
+            one["early_stop_iteration"] = 500
+    said = sentence_of(rows)
+    assert "on average comes to its early stop no later than the dense network" in said
+    assert said.endswith("so which of the two is faster is not shown.")
+
+
+def test_a_control_that_stops_at_the_last_iteration_makes_the_ratio_a_lower_bound():
+    rows, last = rows_of(), ABOUT.experiment.training.iterations
+    assert not any("last iteration" in text for text in verdict.section(findings_in(rows), ABOUT).text)
+    for one in rows:
+        if one["arm"] == "reinit" and one["round"] == 3:
+            one["early_stop_iteration"] = last
+    made = verdict.section(findings_in(rows), ABOUT)
+    assert "at least 5 of 5 trainings of 1 round of the random reinit (from 4.0 % of the weights on)" in made.text[-1]
+    assert made.text[-1] in made.charts[2].about and "a lower bound" in made.text[-1]
+
+
 def test_what_diverged_is_named():
     rows = rows_of()
     rows[-1]["diverged_at"] = 30
@@ -140,6 +178,7 @@ def costs(rounds: int = 3, n: int = 3) -> pd.DataFrame:
             "seconds": 2.0,
             "seconds_sd": 0.1 if n > 1 else None,
             "controls_seconds": 2.0,
+            "never": None,
         }
         pays = {"flops": 2.0, "flops_dense_search": 1.0 * number, "early_stop": 30.0, "images": 3e6}
         pays |= {"images_dense_search": 4e6, "seconds": None}
@@ -163,11 +202,21 @@ def cost_section(**settings):
 def test_the_cost_in_words():
     said = cost_section()
     assert said.headline == (
-        "Finding the ticket of 12.5 % of the weights took 3 trainings before it: 300 iterations, 6.0 ± 0.1 s and about "
-        "0.03 Wh (an estimate; n = 3). Trained again and again in place of the dense network, the ticket pays that "
-        "back after 2.0 trainings if every zero is skipped, and never by the seconds measured here."
+        "Finding the ticket of 12.5 % of the weights took 3 trainings before it: 300 iterations, 6.00 ± 0.10 s and "
+        "about 0.030 Wh (an estimate; n = 3). Trained again and again in place of the dense network, the ticket pays "
+        "that back after 2.0 trainings if every zero is skipped, and never by the seconds measured here."
     )
     assert any("some CPU (10 W)" in paragraph for paragraph in said.text)
+
+
+def test_seconds_of_a_busy_machine_are_not_told_as_a_finding():
+    table = costs()
+    table["seconds_sd"] = 1.0  # half of the mean: one of three must have taken more than twice as long as another
+    summary = pd.DataFrame({"key": ["devices", "trainings", "seconds", "kwh"], "value": ["some CPU", 9, 20.0, 1e-4]})
+    made = cost.section(Findings({"cost": table, "summary": summary}), ABOUT)
+    assert "about 6.0 s on a busy machine" in made.headline and "by the seconds" not in made.headline
+    assert cost.BUSY in made.text and cost.BUSY in made.charts[0].about
+    assert cost.BUSY not in cost_section().text
 
 
 def test_what_never_pays_back_is_a_gap_or_no_line():
@@ -185,11 +234,11 @@ def test_the_search_and_the_use_are_drawn_with_their_units():
     assert use.panels[0].lines[0].y == pytest.approx([2, 1, 0.5, 0.25]) and use.panels[0].rules[0].at == 2.0
     assert search.panels[1].lines[0].low == pytest.approx([1.9, 3.9, 5.9])
     one = cost_section(n=1)
-    assert one.charts[0].panels[1].lines[0].low is None and "6.0 s" in one.headline
+    assert one.charts[0].panels[1].lines[0].low is None and "6.00 s" in one.headline
 
 
 def test_the_table_of_costs_says_never():
     (shown,) = cost_section().shown
     assert len(shown.rows) == 4 and all(len(line) == len(shown.columns) for line in shown.rows)
     assert shown.rows[-1][-1] == "never" and shown.rows[0][-1] == ""
-    assert shown.rows[-1][4] == "9 GFLOP"
+    assert shown.rows[-1][4] == "9.00 GFLOP"

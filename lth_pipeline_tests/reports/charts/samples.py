@@ -9,7 +9,7 @@ from lth_pipeline.reports.charts.chart import Axis, Bar, Bars, Chart, Heat, Line
 DENSITIES = [100 * 0.8**round for round in range(13)]
 DENSITY = Axis("weights remaining, % (log)", log=True, falling=True)
 ARMS = ("ticket", "reinit", "random_mask")
-NAMES = {"ticket": "winning ticket", "reinit": "random reinit", "random_mask": "random mask"}
+NAMES = {"ticket": "ticket", "reinit": "random reinit", "random_mask": "random mask"}
 
 
 def curves(arms=ARMS) -> list[Line]:
@@ -65,7 +65,7 @@ def lines() -> Chart:
     return Chart(
         "lines",
         "Tickets learn faster than their controls: digits · handwritten digits · 900 iterations · n = 3 · seed 0",
-        "Two panels of lines. On the left the winning ticket stays above random reinit and random mask down to 7 %.",
+        "Two panels of lines. On the left the ticket stays above random reinit and random mask down to 7 %.",
         panels,
         about=["The left panel shows test accuracy.", "Frankle & Carbin (2019, Fig. 3) show the same for LeNet."],
         notes=["quick run, not the paper's protocol"],
@@ -78,7 +78,7 @@ def bars() -> Chart:
         Bars(
             groups,
             [
-                Bar("winning ticket", [0.41, 0.32, -0.12], [0.3, 0.3, -0.2], [0.5, 0.35, -0.05], arm="ticket"),
+                Bar("ticket", [0.41, 0.32, -0.12], [0.3, 0.3, -0.2], [0.5, 0.35, -0.05], arm="ticket"),
                 Bar("random reinit", [0.21, None, 0.14], [0.1, None, 0.1], [0.3, None, 0.2], arm="reinit"),
             ],
             Axis("Spearman's ρ with |initial weight|"),
@@ -163,7 +163,7 @@ def surface() -> Chart:
     x, y = Axis("first direction"), Axis("second direction")
     panels = [
         Surface(rows, x, y, Axis("training loss, nats"), at, at, limits=(0, 3), title="The dense network"),
-        Surface(rows, x, y, Axis("training loss, nats (log)", log=True), at, at, title="The winning ticket"),
+        Surface(rows, x, y, Axis("training loss, nats (log)", log=True), at, at, title="The ticket"),
     ]
     return Chart("surface", "The loss around two minima · n = 1", "Two bowls.", panels)
 
@@ -176,7 +176,7 @@ def many_lines() -> Chart:
     panels = [
         Lines(DENSITY, y, curves(arms), title="Seven arms"),
         Lines(Axis("step", ticks=[(n, f"step {n}") for n in range(1, 40)]), y, odd, title="$1 and $2"),
-        Lines(DENSITY, y, [Line("winning ticket", [], [], arm="ticket")], title="Nothing in it"),
+        Lines(DENSITY, y, [Line("ticket", [], [], arm="ticket")], title="Nothing in it"),
     ]
     return Chart("many", "Many lines · </script><script>alert(1)</script>", 'A "tangle".', panels, columns=3)
 
@@ -185,7 +185,7 @@ def one_panel() -> Chart:
     panel = Lines(
         DENSITY,
         Axis("early-stop iteration", limits=(0, 1000)),
-        [Line("winning ticket", [100, 50, 20], [900, 600, 400], arm="ticket")],
+        [Line("ticket", [100, 50, 20], [900, 600, 400], arm="ticket")],
     )
     return Chart("one", "One panel, one line · n = 1", "It falls.", [panel], columns=1)
 

@@ -83,7 +83,7 @@ def test_the_legend_names_everything_once_and_stands_below_the_panels():
     for panel in chart.panels:
         for line in panel.lines:
             assert said.count(line.name) == 1
-    legend = [text for text, _ in boxes(figure) if text.get_text() == "winning ticket"]
+    legend = [text for text, _ in boxes(figure) if text.get_text() == "ticket"]
     assert legend[0].get_position()[1] < lowest
 
 

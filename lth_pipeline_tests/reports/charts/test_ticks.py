@@ -24,6 +24,19 @@ def test_log_ticks_lie_on_the_axis(low, ratio):
     assert all(low / 1.03 <= at <= low * ratio * 1.03 for at, _ in marks)
 
 
+@pytest.mark.parametrize(
+    ("low", "high", "shown"),
+    [
+        (6.008, 19.07, ["7", "10", "15"]),
+        (11.2, 14.9, ["12", "14"]),
+        (99.02, 99.04, ["99"]),
+        (3.1234, 3.1567, ["3.12", "3.16"]),
+    ],
+)
+def test_where_no_power_of_ten_is_marks_are_round_all_the_same(low, high, shown):
+    assert [say for _, say in log_ticks(low, high)][: len(shown)] == shown
+
+
 def test_marks_that_were_given_are_kept_where_the_axis_is():
     axis = Axis("step", limits=(0, 10), ticks=[(0, "begin"), (5, "half"), (10, "end"), (20, "beyond")])
     assert [say for _, say in ticks(axis, [])] == ["begin", "half", "end"]

@@ -14,9 +14,9 @@ def sample_page() -> Page:
         [f"round {round}", f"{100 * 0.8**round:.1f} %", f"{97 - round / 3:.2f} ± 0.11", f"{5000 - 100 * round:,}"]
         for round in range(9)
     ]
-    columns = ["round", "weights left", "winning ticket, %", "early-stop iteration"]
+    columns = ["round", "weights left", "ticket, %", "early-stop iteration"]
     verdict = Section(
-        "At 21.1 % of the weights the winning ticket ends 0.63 ± 0.11 percentage points above its random reinit "
+        "At 21.1 % of the weights the ticket ends 0.63 ± 0.11 percentage points above its random reinit "
         "control (mean of paired differences ± their standard deviation; n = 3).",
         [samples.lines(), samples.one_panel()],
         ["A winning ticket is a sparse subnetwork that trains to the dense network's accuracy in as many iterations."],

@@ -182,13 +182,13 @@ def test_keys_reach_the_text_the_toggle_the_contents_and_the_legend(light):
         seen.append(light.page.evaluate("document.activeElement.textContent.trim()"))
         light.page.keyboard.press("Tab")
     assert seen[0] == "Skip to the report" and seen[1] == "Dark" and seen[2] == "Contents"
-    assert seen.index("Verdict") < seen.index("winning ticket")
+    assert seen.index("Is there a winning ticket?") < seen.index("ticket")
     assert light.page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
 
 
 def test_one_press_hides_an_arm_in_all_panels(light):
     light.draw_all()
-    button = light.page.locator("figure[data-name=many] .legend button", has_text="winning ticket")
+    button = light.page.locator("figure[data-name=many] .legend button[data-group=g0]")
 
     def visible() -> list:
         return light.page.evaluate(
@@ -245,3 +245,27 @@ def test_without_scripts_the_numbers_are_still_there(chromium, path):
     assert "The figures are drawn by JavaScript" in said and "in MLflow, at the run of the experiment" in said
     assert not watched.page.locator(".plots").first.is_visible()
     context.close()
+
+
+def test_the_keys_stop_at_no_button_above_a_panel_and_a_reader_hears_what_is_seen(light):
+    light.draw_all()
+    stops = light.page.evaluate(
+        "[...document.querySelectorAll('.plot *')].filter((one) => one.tabIndex >= 0).map((one) => one.outerHTML)"
+    )
+    assert stops == []
+    pictures = light.page.evaluate("[...document.querySelectorAll('[role=img]')].map((one) => one.childElementCount)")
+    assert pictures == [0] * 6
+    light.page.locator(".legend button").first.click()  # what is drawn anew
+    light.page.locator(".legend button").first.click()
+    assert light.page.locator(".modebar-btn:not([tabindex='-1'])").count() == 0
+
+
+def test_on_a_phone_the_caption_and_the_first_column_stay(phone):
+    box = phone.page.locator(".wide", has=phone.page.locator("th.n")).first
+    box.evaluate("(one) => { for (let at = one; at; at = at.parentElement) if (at.open === false) at.open = true; }")
+    before = box.locator("td").first.bounding_box()["x"]
+    moved = box.evaluate("(one) => { one.scrollLeft = 20; return one.scrollLeft; }")
+    assert moved == 20  # the table is wider than the phone
+    assert abs(box.locator("td").first.bounding_box()["x"] - before) < 1
+    caption = phone.page.locator(".caption").first.bounding_box()
+    assert caption["x"] >= 0 and caption["x"] + caption["width"] <= 390

@@ -11,8 +11,10 @@ from itertools import pairwise
 import pytest
 
 from lth_pipeline.reports.analyses.section import Section, Shown
+from lth_pipeline.reports.charts.chart import Axis, Chart, Line, Lines
 from lth_pipeline.reports.page import Chapter, Entry, KeyValues, Link, Page, page
 from lth_pipeline.reports.page.document import embedded
+from lth_pipeline.reports.page.tables import numeric
 from lth_pipeline_tests.reports.page.sample import WICKED, sample_page
 
 
@@ -112,8 +114,8 @@ def test_headings_are_in_order_and_the_contents_name_all(read):
     assert levels[0] == 1 and levels.count(1) == 1
     assert all(after <= before + 1 for before, after in pairwise(levels))
     targets = [link["href"][1:] for link in read.all("a") if link["href"].startswith("#")]
-    for heading in (attributes for tag, attributes in read.elements if tag in ("h2", "h3")):
-        assert heading["id"] in targets
+    headings = [attributes["id"] for tag, attributes in read.elements if tag in ("h2", "h3") and "id" in attributes]
+    assert len(headings) == 6 and set(headings) < set(targets)
 
 
 def test_every_figure_is_told_in_words_and_in_numbers(text, read):
@@ -127,8 +129,9 @@ def test_every_figure_is_told_in_words_and_in_numbers(text, read):
 
 def test_tables_are_offered_where_small():
     files = {"small.csv": "a,b\n1,2\n", "large.csv": b"1,2\n" * 60_000}
-    read = small(Entry("e", "E", csv=files))
+    read = small(Entry("e", "E", csv=files, beside=[Link("reports/card/e", "e")]))
     link = next(link for link in read.all("a") if "download" in link)
+    assert "e/large.csv" in [link["href"] for link in read.all("a")] and "reports/card/e/large.csv" in read.words
     assert link["download"] == "small.csv"
     assert base64.b64decode(link["href"].partition(",")[2]) == b"a,b\n1,2\n"
     assert any("large.csv (240 kB) is too large for this page" in words for words in read.words)
@@ -159,6 +162,58 @@ def test_numbers_stand_right_and_words_left():
     shown = Shown("c", ["arm", "accuracy, %", "what"], [["ticket", "97.3 ± 0.2", "a"], ["reinit", "−1.25", "3 b"]])
     read = small(Entry("e", "E", section=Section("h", shown=[shown])))
     assert [cell.get("class") for cell in read.all("th")] == [None, "n", None]
+
+
+@pytest.mark.parametrize(
+    ("cells", "right"),
+    [
+        (["28.5 ± 17.8 s", "never", "3.2 kWh"], True),
+        (["1.89 (1.2 to 2.4)", "2 of 5", "5.2e-158"], True),
+        (["replicate 0", "1"], False),
+        (["4 × ticket"], False),
+        (["never", "–"], False),
+    ],
+)
+def test_numbers_with_units_and_spreads_are_numbers(cells, right):
+    assert numeric(cells) == right
+
+
+def test_long_tables_are_folded_and_say_how_long_they_are():
+    rows = [[str(row), "x"] for row in range(13)]
+    made = page(
+        Page("t", "l", [Chapter("c", [Entry("e", "E", section=Section("h", shown=[Shown("All", "ab", rows)]))])])
+    )
+    assert '<details class="folded"><summary>All <span class="rows">13 rows</span>' in made
+    short = Section("h", shown=[Shown("All", "ab", rows[:12])])
+    assert (
+        "folded"
+        not in page(Page("t", "l", [Chapter("c", [Entry("e", "E", section=short)])]))
+        .split("<main")[1]
+        .split("</main")[0]
+    )
+
+
+def test_a_chapter_of_one_entry_has_one_heading_and_the_top_tells_what_was_found():
+    chapters = [
+        Chapter("Verdict", [Entry("verdict", "Verdict", section=Section("It won."))], in_short=True),
+        Chapter("Why", [Entry("a", "A", note="nothing"), Entry("b", "B", section=Section("Flat."))], in_short=True),
+        Chapter("How", [Entry("card", "Card", section=Section("Settings.")), Entry("data", "Data")]),
+    ]
+    read = Read(page(Page("t", "l", chapters)))
+    assert read.words.count("Verdict") == 3  # contents, in short, heading
+    assert [tag for tag, _ in read.elements if tag == "h3"] == ["h3"] * 4
+    assert [words for words in read.words if words in (": It won.", ": Flat.")] == [": It won.", ": Flat."]
+    assert ": Settings." not in read.words
+    ids = {attributes.get("id") for _, attributes in read.elements}
+    assert {link["href"][1:] for link in read.all("a") if link["href"].startswith("#")} <= ids
+
+
+def test_a_sample_of_numbers_says_so():
+    line = Line("l", range(100), [1e-158] * 100)
+    section = Section("h", [Chart("c", "t", "a", [Lines(Axis("x"), Axis("loss, nats"), [line])])])
+    words = small(Entry("e", "E", section=section, csv={"l.csv": "x"})).words
+    assert "loss, nats, a sample: 24 of 100 rows, evenly spaced; all are in the CSV files below" in words
+    assert "1.0e-158" in words
 
 
 def test_a_page_may_be_almost_empty():

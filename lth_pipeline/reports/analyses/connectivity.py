@@ -203,7 +203,6 @@ def _headline(rows: pd.DataFrame, about: About) -> str:
         values = ", ".join(f"{written(value, '.2f')} from {_at(at)}" for at, value in means.items())
         since = f"from {_at(means.index[stable.index(True)])} on" if any(stable) else "at none of the places looked at"
         also = _where_rewound(rows, means) if about.experiment.rewind.mode == "weights" else ""
-        also += _barriers(dense)
         said.append(
             f"The dense network is stable to the order of its data {since}: the highest test error on the line between "
             f"two copies, ends included, lies so many percentage points above the mean of the ends: {values} "
@@ -218,7 +217,7 @@ def _headline(rows: pd.DataFrame, about: About) -> str:
         )
         n = of_replicates(last["replicate"].nunique())
         rise = "it is" if said else "the error between two copies exceeds theirs, in percentage points, by"
-        said.append(f"With {left(last['density'].mean())} of the weights {rise}: {arms} ({n}). {_barriers(last)}")
+        said.append(f"With {left(last['density'].mean())} of the weights {rise}: {arms} ({n}).")
     return " ".join(part.strip() for part in said)
 
 
@@ -233,15 +232,15 @@ def _where_rewound(rows: pd.DataFrame, means: pd.Series) -> str:
     return "".join(said)
 
 
-def _barriers(rows: pd.DataFrame) -> str:
-    """Where there is none, and what lies in the middle then."""
+def _barriers(rows: pd.DataFrame, whose: str) -> list[str]:
     level = rows[rows["at_end"].eq(True)]
     if level.empty:
-        return ""
+        return []
     which = "all" if len(level) == len(rows) else f"{len(level)} of {len(rows)}"
     middle = 100 * level["midway"].astype(float).mean()
-    where = f"{written(abs(middle), '.2f')} {'below' if middle < 0 else 'above'} the mean of the ends"
-    return f"In {which} of these comparisons the highest is an end's own, so no barrier; midway the error is {where}."
+    where = f"{written(abs(middle), '.2f')} points {'below' if middle < 0 else 'above'} the mean of the ends"
+    said = f"{whose}: in {which} comparisons the highest error is an end's own, so no barrier lies between"
+    return [f"{said}; midway the error is {where}."]
 
 
 def _at(iteration: int) -> str:
@@ -255,6 +254,9 @@ def _text(every: pd.DataFrame, rows: pd.DataFrame, about: About) -> Sequence[str
         "initialisation, both copies are trained from the weights it had by then, with an optimiser that starts anew, "
         "as tickets are rewound."
     ]
+    said += _barriers(rows[rows["round"] == 0], "Copies of the dense network")
+    if rows["round"].max() > 0:
+        said += _barriers(rows[rows["round"] == rows["round"].max()], "Copies of the sparsest networks")
     if about.experiment.rewind.mode != "weights" and rows["round"].max() > 0:
         said.append(
             "Tickets are not rewound in this experiment: both copies of one begin with the weights that it was pruned "

@@ -136,8 +136,9 @@ def test_a_dip_between_the_copies_is_told_as_one():
         if row["round"] == 3 and row["alpha"] != 1.0:
             row["test_error"] += 0.01 if row["alpha"] == 0.0 else -0.004
     found = section("connectivity", **tables)
-    assert "In all of these comparisons the highest is an end's own, so no barrier" in found.headline
-    assert found.headline.endswith("midway the error is 0.90 below the mean of the ends.")
+    said = "Copies of the sparsest networks: in all comparisons the highest error is an end's own, so no barrier lies"
+    (told,) = [text for text in found.text if text.startswith(said)]
+    assert told.endswith("midway the error is 0.90 points below the mean of the ends.")
     midway = {row[1]: row[5] for row in found.shown[0].rows if row[0] == "ticket"}
     assert midway == {"50.0 %": "+0.00 (+0.00 to +0.00)", "12.5 %": "−0.90 (−0.90 to −0.90)"}
     assert "a dip" in found.charts[0].about[0]

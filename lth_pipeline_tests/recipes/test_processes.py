@@ -13,6 +13,7 @@ from lth_pipeline.lottery.data import DataError
 from lth_pipeline.recipes import DeviceError, Step, distributed
 from lth_pipeline.recipes.artifacts import near
 from lth_pipeline.recipes.route import in_words
+from lth_pipeline_tests.commands.reading import store_versions
 from lth_pipeline_tests.places import PROJECT, free_port
 from lth_pipeline_tests.recipes.making import card, load, made, workshop_in
 
@@ -196,6 +197,6 @@ def test_two_nodes_under_torchrun_fill_the_store_that_a_run_then_finds(place):
     assert any("small, replicate 0, round 1 reinit trained: trained" in text for text in said)
     done = place.lth("status", "small")
     assert done.returncode == 0
-    kept = list((place.store / "recipes").glob("*/*.json"))
+    kept = store_versions(place)
     place.lth("run", "small", "--replicates", "0", "--through", "1")
-    assert list((place.store / "recipes").glob("*/*.json")) == kept, "it trained what was there"
+    assert store_versions(place) == kept, "it trained what was there"

@@ -139,13 +139,14 @@ def _shown(
     folder = folder_of(reports, analysis, name, replicate)
     files = {**tables, **pictures, WORDS: "\n\n".join([section.headline, *section.text, ""]).encode()}
     results.write(folder, files)
-    tags = results.run_tags(context, tracking, shown_id(parts, subject))
+    recipe = shown_id(parts, subject)
+    tags = results.run_tags(context, tracking, recipe)
     run_id = log_results(tracker, name, card.description, files, tags, kind=analysis.name, replicate=replicate)
     tell("asset", replicate=replicate, asset=analysis.name)
     versions = "\n".join(made.record["version"] for made in done)
     return MaterializeResult(
         data_version=DataVersion(hashlib.sha256(versions.encode()).hexdigest()),
-        tags={RECIPE_TAG: shown_id(parts, subject)},
+        tags={RECIPE_TAG: recipe},
         metadata={
             "found": MetadataValue.md(section.headline),
             **{title: MetadataValue.md(picture) for title, picture in shown.items()},

@@ -35,12 +35,6 @@ def parts_of(analysis: Analysis, subject: Subject) -> list[Part]:
     return import_module(f"lth_pipeline.recipes.analyses.{analysis.name}").parts(subject)
 
 
-def recipe_of(analysis: Analysis, subject: Subject) -> str | None:
-    """The id of all that an analysis would be made of and shown as now; None where nothing is trained."""
-    parts = parts_of(analysis, subject)
-    return shown_id(parts, subject) if parts or subject.rows() else None
-
-
 def shown_id(parts: Sequence[Part], subject: Subject) -> str:
     """The id of an analysis as it is shown: what it is made of, and what its pictures say and draw of the card."""
     card = subject.experiment

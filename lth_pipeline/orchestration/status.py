@@ -16,7 +16,7 @@ from lth_pipeline.experiments import Experiment
 from lth_pipeline.experiments.flat import flatten
 from lth_pipeline.orchestration import report, results
 from lth_pipeline.orchestration.begun import begun_of
-from lth_pipeline.orchestration.findings import parts_of, recipe_of, subject_of
+from lth_pipeline.orchestration.findings import parts_of, shown_id, subject_of
 from lth_pipeline.orchestration.partitions import partition_key
 from lth_pipeline.orchestration.rounds import CHECK_FAILED, RECIPE_TAG
 from lth_pipeline.orchestration.stages import Stage, all_stages, asset_name, combined
@@ -135,21 +135,25 @@ def analysis_status(
 ) -> AssetStatus:
     """Whether an analysis is of what has been trained now."""
     tags = recorded[analysis.name].get(name if replicate is None else partition_key(name, replicate))
-    begun = begun_of(lambda asset: recorded.get(asset, ()), len(recorded))
-    if not workshop.chain(cards, name, replicate or 0).is_known():  # its images are not in the cache
+    if tags is None or not workshop.chain(cards, name, replicate or 0).is_known():  # its images are not in the cache
         return _judged(analysis.name, name, replicate, tags, None)
+    begun = begun_of(lambda asset: recorded.get(asset, ()), len(recorded))
     subject = subject_of(cards, name, replicate, workshop, begun)
-    status = _judged(analysis.name, name, replicate, tags, recipe_of(analysis, subject))
-    if status.state == "fresh" and not all(workshop.store.find(part.recipe.id) for part in parts_of(analysis, subject)):
+    parts = parts_of(analysis, subject)
+    recipe = shown_id(parts, subject) if parts or subject.rows() else None
+    status = _judged(analysis.name, name, replicate, tags, recipe)
+    if status.state == "fresh" and not all(workshop.store.find(part.recipe.id) for part in parts):
         return replace(status, state="stale", why="what it found is gone from the store")
     return status
 
 
 def report_status(cards: Mapping[str, Experiment], name: str, workshop: Workshop, recorded: Recorded) -> AssetStatus:
     """Whether a report is of all that has been found."""
+    tags = recorded[report.NAME].get(name)
+    if tags is None:
+        return _judged(report.NAME, name, None, None, None)
     begun = begun_of(lambda asset: recorded.get(asset, ()), len(recorded))
-    recipe = report.recipe(cards, name, workshop, begun)
-    return _judged(report.NAME, name, None, recorded[report.NAME].get(name), recipe)
+    return _judged(report.NAME, name, None, tags, report.recipe(cards, name, workshop, begun))
 
 
 def _judged(asset: str, name: str, replicate: int | None, tags: dict[str, str] | None, recipe: str | None):

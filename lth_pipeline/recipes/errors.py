@@ -1,4 +1,6 @@
-"""What can be wrong with the store and the device."""
+"""What can be wrong with the store, the device and published tickets."""
+
+from lth_pipeline.lottery.errors import DataError
 
 
 class StoreError(Exception):
@@ -24,3 +26,7 @@ class Elsewhere(Exception):
     def __init__(self, claim: str) -> None:
         super().__init__(claim)
         self.claim = claim
+
+
+class PublishedError(DataError):
+    """A published ticket cannot be used; the message names the file, or the registry's entry, and the remedy."""

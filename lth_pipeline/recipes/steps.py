@@ -74,9 +74,9 @@ def _weights(chain: Chain, step: Step, inputs: dict[str, Tensors]) -> Tensors:
         case "initial_weights":
             return _fresh_weights(chain, step, chain.model(0))
         case "transferred_weights":
-            return _merged(chain, inputs["weights"], _laid_under(chain, step, "source", inputs))
+            return _merged(chain, inputs["weights"], laid_under(chain, step, "source", inputs))
         case "ticket" | "random_mask" | "shuffled_mask":
-            return masks.apply(inputs["mask"], _laid_under(chain, step, "weights", inputs))
+            return masks.apply(inputs["mask"], laid_under(chain, step, "weights", inputs))
         case "reinit":
             return masks.apply(inputs["mask"], _fresh_weights(chain, step, chain.model(step.round)))
         case "reinit_same_sign":
@@ -106,7 +106,7 @@ def _mask_of_small(workshop: Workshop, chain: Chain, step: Step) -> Tensors | No
     return workshop.store.load(workshop.make(chain, Step("mask", step.round)).version)
 
 
-def _laid_under(chain: Chain, step: Step, name: str, inputs: dict[str, Tensors]) -> Tensors:
+def laid_under(chain: Chain, step: Step, name: str, inputs: dict[str, Tensors]) -> Tensors:
     """The weights that go into `step` under `name`: of a dense training that was followed, those at which its mask
     settled."""
     came = chain.inputs(step)[name]

@@ -1,0 +1,184 @@
+"""A network as a list of operations and their tensors: what exported tickets are, and what runs them.
+
+This file needs nothing but torch, and safetensors to load a file: a copy of it lies beside every exported .safetensors.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import torch
+from torch.nn import functional
+
+FORMAT = 1
+KEY = "lth_pipeline"  # of the one metadata entry of a .safetensors file
+Tensors = dict[str, torch.Tensor]
+
+
+@dataclass(frozen=True)
+class Op:
+    """One operation: reads values, gives one. The first value is "image": float32 (N, C, H, W), pixels from 0 to 1.
+
+    kind: "normalise" (tensors mean, std, one a channel), "conv" (weight, bias; numbers stride, padding), "norm" (weight,
+        bias, mean, variance; batch normalisation in evaluation), "linear" (weight, bias), "relu", "pool" (largest of
+        kernel × kernel; numbers kernel, stride, padding), "mean" (of height and width), "flatten", "select" (tensor
+        index: these channels or units, in this order), "add" (tensors part0, part1, …: which channels of the sum each
+        value is added to, left out where it has all of them; bias: added to every place; number channels).
+    """
+
+    kind: str
+    reads: tuple[str, ...]
+    gives: str
+    tensors: Mapping[str, str] = field(default_factory=dict)  # what it is for -> name of a tensor
+    numbers: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Program:
+    """Operations in order; the last gives the logits, float32 (N, classes). image_shape: channels, height, width."""
+
+    image_shape: tuple[int, int, int]
+    ops: tuple[Op, ...]
+
+
+def to_json(program: Program) -> dict[str, Any]:
+    return {"format": FORMAT, "image_shape": list(program.image_shape), "ops": [asdict(op) for op in program.ops]}
+
+
+def from_json(found: Mapping[str, Any]) -> Program:
+    """Raises KeyError, TypeError or ValueError where `found` is not what `to_json` gives."""
+    if found["format"] != FORMAT:
+        raise ValueError(f"format {found['format']!r}: this reads format {FORMAT}")
+    ops = [Op(op["kind"], tuple(op["reads"]), op["gives"], op["tensors"], op["numbers"]) for op in found["ops"]]
+    channels, height, width = map(int, found["image_shape"])
+    return Program((channels, height, width), tuple(ops))
+
+
+class Network(torch.nn.Module):
+    """What runs a program. `forward`: images float32 (N, C, H, W), pixels from 0 to 1 -> logits float32 (N, classes).
+
+    tensors: by the names that the program uses. Weights of "conv" and "linear" may be sparse (torch's CSR or BSR,
+    (out, in) or (out, in × height × width)); a linear one is multiplied as it is, a convolution is unfolded for it.
+    """
+
+    def __init__(self, program: Program, tensors: Mapping[str, torch.Tensor]):
+        super().__init__()
+        self.program = program
+        self._names: dict[str, str] = {}
+        for op in program.ops:
+            for name in op.tensors.values():
+                if name not in self._names:
+                    self._names[name] = f"t{len(self._names)}"  # torch wants names without dots
+                    self.register_buffer(self._names[name], tensors[name])
+        last = {name: place for place, op in enumerate(program.ops) for name in op.reads}
+        #: values that no later operation reads: the operation may overwrite them
+        self._spent = [{name for name in op.reads if last[name] == place} for place, op in enumerate(program.ops)]
+
+    def tensor(self, name: str) -> torch.Tensor:
+        return getattr(self, self._names[name])
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        values = {"image": images}
+        for op, spent in zip(self.program.ops, self._spent, strict=True):
+            given = [values[name] for name in op.reads]
+            values[op.gives] = self._run(op, given, own=bool(spent) and op.reads[0] != "image")
+            for name in spent:
+                del values[name]
+        return values[self.program.ops[-1].gives]
+
+    def _run(self, op: Op, given: list[torch.Tensor], own: bool) -> torch.Tensor:
+        x = given[0]
+        part = {role: self.tensor(name) for role, name in op.tensors.items()}
+        number = op.numbers
+        match op.kind:
+            case "normalise":
+                return x.sub(_channels(part["mean"])).div_(_channels(part["std"]))
+            case "conv" if part["weight"].layout != torch.strided:
+                return _sparse_conv(x, part["weight"], part.get("bias"), number)
+            case "conv":
+                return functional.conv2d(x, part["weight"], part.get("bias"), number["stride"], number["padding"])
+            case "linear" if part["weight"].layout != torch.strided:
+                return torch.addmm(part["bias"].unsqueeze(1), part["weight"], x.t()).t()
+            case "linear":
+                return functional.linear(x, part["weight"], part.get("bias"))
+            case "norm":
+                return functional.batch_norm(x, part["mean"], part["variance"], part["weight"], part["bias"])
+            case "relu":
+                return x.relu_() if own else x.relu()
+            case "pool":
+                return functional.max_pool2d(x, number["kernel"], number["stride"], number["padding"])
+            case "mean":
+                return x.mean((2, 3))
+            case "flatten":
+                return x.flatten(1)
+            case "select":
+                return x.index_select(1, part["index"])
+            case "add":
+                return _sum(given, part, number["channels"])
+        raise ValueError(f"no operation {op.kind!r}")
+
+
+def load(path: str) -> Network:
+    """The network in a .safetensors file. Sparse weights are stored as their parts: NAME/values, /columns, /rows."""
+    from safetensors import safe_open
+
+    with safe_open(path, "pt") as file:
+        about = json.loads(file.metadata()[KEY])
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
+    return Network(from_json(about["program"]), joined(tensors, about.get("sparse", {}))).eval()
+
+
+def joined(tensors: Mapping[str, torch.Tensor], sparse: Mapping[str, Mapping[str, Any]]) -> Tensors:
+    """The tensors that `tensors` holds in parts. sparse: {name: {"shape": (out, in, …), "dense": whether it is computed
+    as a dense tensor all the same}}. values: (n,) of CSR, (n, height, width) of blocks."""
+    found = {name: tensor for name, tensor in tensors.items() if name.rsplit("/", 1)[0] not in sparse}
+    for name, how in sparse.items():
+        rows, columns, values = (tensors[f"{name}/{part}"] for part in ("rows", "columns", "values"))
+        out, *rest = how["shape"]
+        shape = (out, torch.Size(rest).numel())
+        make = torch.sparse_csr_tensor if values.dim() == 1 else torch.sparse_bsr_tensor
+        # int32 (what MKL takes; int64 indices are converted at each product)
+        matrix = make(_offsets(rows), columns.to(torch.int32), values, shape)
+        found[name] = matrix.to_dense().reshape(how["shape"]) if how["dense"] else matrix
+    return found
+
+
+def _offsets(counts: torch.Tensor) -> torch.Tensor:
+    """Where each row begins, of how many each has."""
+    return torch.cat([torch.zeros(1, dtype=torch.int32), counts.to(torch.int32).cumsum(0, dtype=torch.int32)])
+
+
+def _channels(values: torch.Tensor) -> torch.Tensor:
+    """(C,) -> (C, 1, 1)."""
+    return values.view(-1, 1, 1)
+
+
+def _sum(given: Sequence[torch.Tensor], part: Mapping[str, torch.Tensor], channels: int) -> torch.Tensor:
+    whole = [x for place, x in enumerate(given) if f"part{place}" not in part]
+    if whole:
+        total = whole[0] if len(whole) == 1 else whole[0] + whole[1]
+    else:
+        first = given[0]
+        total = first.new_zeros((first.shape[0], channels, *first.shape[2:]))
+    if "bias" in part:
+        total = total + part["bias"].view(1, -1, *[1] * (total.dim() - 2))
+    for place, x in enumerate(given):
+        if f"part{place}" in part:
+            total = total.index_add(1, part[f"part{place}"], x)
+    return total
+
+
+def _sparse_conv(
+    x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None, number: Mapping[str, int]
+) -> torch.Tensor:
+    """A convolution as a product of the sparse (out, in × k × k) and the unfolded (in × k × k, N × places)."""
+    kernel, stride, padding = number["kernel"], number["stride"], number["padding"]
+    count, _, *sides = x.shape
+    height, width = ((side + 2 * padding - kernel) // stride + 1 for side in sides)
+    patches = functional.unfold(x, kernel, padding=padding, stride=stride)  # (N, in × k × k, places)
+    out = weight @ patches.transpose(0, 1).reshape(patches.shape[1], -1)
+    out = out.view(-1, count, height, width).transpose(0, 1)
+    return out if bias is None else out + _channels(bias)

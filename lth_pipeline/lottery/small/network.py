@@ -22,11 +22,11 @@ Tensors = dict[str, torch.Tensor]
 class Op:
     """One operation: reads values, gives one. The first value is "image": float32 (N, C, H, W), pixels from 0 to 1.
 
-    kind: "normalise" (tensors mean, std, one a channel), "conv" (weight, bias; numbers stride, padding), "norm" (weight,
-        bias, mean, variance; batch normalisation in evaluation), "linear" (weight, bias), "relu", "pool" (largest of
-        kernel × kernel; numbers kernel, stride, padding), "mean" (of height and width), "flatten", "select" (tensor
-        index: these channels or units, in this order), "add" (tensors part0, part1, …: which channels of the sum each
-        value is added to, left out where it has all of them; bias: added to every place; number channels).
+    kind: "normalise" (tensors mean, std, one a channel), "conv" (weight, bias; numbers kernel, stride, padding), "norm"
+        (weight, bias, mean, variance; batch normalisation in evaluation), "linear" (weight, bias), "relu", "pool"
+        (largest of kernel × kernel; numbers kernel, stride, padding), "mean" (of height and width), "flatten", "select"
+        (tensor index: these channels or units, in this order), "add" (tensors part0, part1: which channels of the sum
+        each value is added to, left out where it has all of them; bias: added to every place; number channels).
     """
 
     kind: str

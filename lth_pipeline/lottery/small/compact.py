@@ -10,7 +10,7 @@ import torch
 
 from lth_pipeline.lottery.models import Model
 from lth_pipeline.lottery.small.channels import Constants, Kept, constants, kept, padded, summed
-from lth_pipeline.lottery.small.fold import folded
+from lth_pipeline.lottery.small.fold import folded, unscaled
 from lth_pipeline.lottery.small.network import Op, Program
 from lth_pipeline.lottery.small.trace import IMAGE, Traced, trace
 
@@ -61,7 +61,7 @@ def compact(
     """
     traced, own = trace(model, image_shape, mean, std)
     alive = {name: tensor * mask[name] if mask and name in mask else tensor for name, tensor in weights.items()}
-    program, tensors = folded(traced.program, {**alive, **own})
+    program, tensors = unscaled(*folded(traced.program, {**alive, **own}), traced.shapes)
     constant = constants(program, tensors, traced.shapes)
     keep = kept(program, tensors, traced.shapes, constant)
     return _Writing(replace(traced, program=program), tensors, constant, keep).written()

@@ -1,9 +1,10 @@
-"""Batch normalisation taken into the convolution before it."""
+"""Batch normalisation taken into the convolution before it, that of the images into the layer after it."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from math import prod
 
 import torch
 
@@ -43,3 +44,29 @@ def folded(program: Program, tensors: Mapping[str, torch.Tensor]) -> tuple[Progr
         del ops[before.gives]
         ops[op.gives] = replace(before, gives=op.gives, tensors={"weight": kernel, "bias": named})
     return Program(program.image_shape, tuple(ops.values())), found
+
+
+def unscaled(
+    program: Program, tensors: Mapping[str, torch.Tensor], shapes: Mapping[str, tuple[int, ...]]
+) -> tuple[Program, Tensors]:
+    """(program without "normalise", tensors), where fully connected layers alone read the flattened images; else as
+    given. A padded convolution cannot take it over: around the image there is nothing to subtract the mean from.
+
+    shapes: of `trace`.
+    """
+    found = dict(tensors)
+    first, *others = program.ops
+    flat = [op for op in others if first.gives in op.reads]
+    if first.kind != "normalise" or [op.kind for op in flat] != ["flatten"]:
+        return program, found
+    layers = [op for op in others if flat[0].gives in op.reads]
+    if any(op.kind != "linear" for op in layers):
+        return program, found
+    places = prod(shapes[first.gives][1:])
+    mean, std = (found[first.tensors[role]].repeat_interleave(places) for role in ("mean", "std"))
+    for op in layers:
+        weight, bias = op.tensors["weight"], op.tensors["bias"]
+        found[weight] = found[weight] / std
+        found[bias] = found[bias] - found[weight] @ mean
+    ops = [replace(op, reads=first.reads) if op is flat[0] else op for op in others]
+    return Program(program.image_shape, tuple(ops)), found

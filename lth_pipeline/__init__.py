@@ -1,3 +1,3 @@
 """Find, test and explain winning lottery tickets."""
 
-__version__ = "0.7.0"
+__version__ = "0.8.0"

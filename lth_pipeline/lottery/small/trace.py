@@ -11,6 +11,7 @@ from torch.overrides import TorchFunctionMode
 
 from lth_pipeline.lottery.errors import ModelError
 from lth_pipeline.lottery.models import Model
+from lth_pipeline.lottery.models.pieces import EPS
 from lth_pipeline.lottery.small.network import Op, Program
 
 IMAGE = "image"
@@ -27,6 +28,31 @@ KINDS = {
     "add": "add",
     "add_": "add",
 }
+
+
+#: names of their arguments, as they are given by place
+ARGUMENTS = {
+    "conv": ("input", "weight", "bias", "stride", "padding", "dilation", "groups"),
+    "linear": ("input", "weight", "bias"),
+    "norm": ("input", "mean", "variance", "weight", "bias", "training", "momentum", "eps"),
+    "relu": ("input",),
+    "pool": ("input", "kernel_size", "stride", "padding", "dilation", "ceil_mode", "return_indices"),
+    "mean": ("input", "dim", "keepdim"),
+    "flatten": ("input", "start_dim", "end_dim"),
+    "add": ("input", "other", "alpha"),
+}
+#: arguments that have to be so
+ONLY: dict[str, dict[str, Any]] = {
+    "conv": {"dilation": 1, "groups": 1},
+    "norm": {"training": False, "eps": EPS},
+    "pool": {"dilation": 1, "ceil_mode": False, "return_indices": False},
+    "mean": {"dim": (2, 3), "keepdim": False},
+    "flatten": {"start_dim": 1, "end_dim": -1},
+    "add": {"alpha": 1},
+}
+#: tensors of an Op -> arguments
+WEIGHTED = {"weight": "weight", "bias": "bias"}
+ROLES = {"conv": WEIGHTED, "linear": WEIGHTED, "norm": {**WEIGHTED, "mean": "mean", "variance": "variance"}}
 
 
 @dataclass(frozen=True)
@@ -90,23 +116,25 @@ class _Following(TorchFunctionMode):
 
     def _told(self, kind: str, args: tuple, kwargs: dict) -> tuple[dict[str, str], dict[str, int]]:
         """(tensors, numbers) of an Op."""
-        given = dict(enumerate(args)) | kwargs
-        if kind in ("conv", "linear"):
-            roles = {"weight": given[1], "bias": given.get(2, given.get("bias"))}
-            numbers = {}
-            if kind == "conv":
-                stride, padding = given.get(3, given.get("stride", 1)), given.get(4, given.get("padding", 0))
-                numbers = {"kernel": roles["weight"].shape[-1], "stride": stride, "padding": padding}
-        elif kind == "norm":
-            roles = {"mean": given[1], "variance": given[2], **{name: given[name] for name in ("weight", "bias")}}
-            numbers = {}
+        given = dict(zip(ARGUMENTS[kind], args, strict=False)) | kwargs
+        for name, only in ONLY.get(kind, {}).items():
+            if given.get(name, only) != only:
+                raise ModelError(f"{kind}: {name} = {given[name]!r}: no small network has this; it must be {only!r}")
+        numbers = {}
+        if kind == "conv":
+            kernel = given["weight"].shape[-1]
+            numbers = {"kernel": kernel, "stride": given.get("stride", 1), "padding": given.get("padding", 0)}
+            if given["weight"].shape[-2] != kernel:
+                raise ModelError(f"conv: a kernel of {given['weight'].shape[-2]}×{kernel}: small networks have squares")
         elif kind == "pool":
-            kernel = given[1]
-            roles, numbers = {}, {"kernel": kernel, "stride": given["stride"] or kernel, "padding": given["padding"]}
+            kernel = given["kernel_size"]
+            numbers = {"kernel": kernel, "stride": given["stride"] or kernel, "padding": given["padding"]}
         elif kind == "add":
-            roles, numbers = {}, {"channels": given[0].shape[1]}
-        else:
-            return {}, {}
+            numbers = {"channels": given["input"].shape[1]}
+        for name, number in numbers.items():
+            if not isinstance(number, int):
+                raise ModelError(f"{kind}: {name} = {number!r}: no small network has this; it must be one whole number")
+        roles = {role: given.get(name) for role, name in ROLES.get(kind, {}).items()}
         return {role: self.ours[id(tensor)] for role, tensor in roles.items() if tensor is not None}, numbers
 
 

@@ -9,9 +9,12 @@ import click
 from lth_pipeline import __version__
 from lth_pipeline.commands.compare import compare
 from lth_pipeline.commands.data import data
+from lth_pipeline.commands.export import export
 from lth_pipeline.commands.gc import gc
 from lth_pipeline.commands.import_ import import_results
 from lth_pipeline.commands.list import list_cards
+from lth_pipeline.commands.predict import predict
+from lth_pipeline.commands.publish import publish
 from lth_pipeline.commands.report import report
 from lth_pipeline.commands.results import results
 from lth_pipeline.commands.run import run
@@ -26,7 +29,22 @@ def lth() -> None:
     """Find, test and explain winning lottery tickets."""
 
 
-for command in (list_cards, show, run, status, results, report, compare, data, import_results, gc, ui):
+for command in (
+    list_cards,
+    show,
+    run,
+    status,
+    results,
+    report,
+    compare,
+    export,
+    publish,
+    data,
+    predict,
+    import_results,
+    gc,
+    ui,
+):
     lth.add_command(command)
 
 

@@ -11,6 +11,7 @@ from lth_pipeline.orchestration.comparisons import comparison_asset
 from lth_pipeline.orchestration.gathering import gather_queued
 from lth_pipeline.orchestration.jobs import jobs
 from lth_pipeline.orchestration.partitions import deepest_round
+from lth_pipeline.orchestration.publish import published_asset
 from lth_pipeline.orchestration.report import report_asset
 from lth_pipeline.orchestration.resources import Compute, Tracking
 from lth_pipeline.orchestration.results import results_asset
@@ -35,6 +36,7 @@ def build_definitions(home: Home) -> Definitions:
             report_asset(cards, home.reports),
             *sweep_assets(cards, home.reports),
             comparison_asset(cards, home.reports),
+            published_asset(cards),
         ],
         jobs=[*jobs(cards, deepest), sweep_job(cards)],
         schedules=[nightly(cards, home.nightly, home.timezone)],

@@ -23,7 +23,9 @@ MAY_IMPORT = {
     "servers": {"home", "recipes"},
     "commands": {
         *("orchestration", "recipes", "tracking", "reports", "lottery", "experiments", "servers", "files", "home"),
+        "predicting",
     },
+    "predicting": {"lottery", "experiments", "tracking", "home"},
     "cli": {"commands"},
     "files": set(),
     "home": set(),

@@ -12,6 +12,7 @@ from lth_pipeline.experiments import CardError, Experiment
 from lth_pipeline.experiments.sweeps import Sweep, called, listed
 from lth_pipeline.home import Home, HomeError, find_home
 from lth_pipeline.lottery.data import DataDirs, DataError
+from lth_pipeline.lottery.errors import ImageError, ModelFileError
 from lth_pipeline.recipes import DamagedError, DeviceError, StoreError, Workshop, load_cards
 from lth_pipeline.recipes.remote import store_at
 from lth_pipeline.recipes.workshop import MOST_DAMAGED
@@ -65,7 +66,15 @@ def mending(command: Callable[[], T]) -> T:
 
 
 def known_errors() -> tuple[type[Exception], ...]:
-    known: list[type[Exception]] = [CardError, DataError, DeviceError, HomeError, StoreError]
+    known: list[type[Exception]] = [
+        CardError,
+        DataError,
+        DeviceError,
+        HomeError,
+        ImageError,
+        ModelFileError,
+        StoreError,
+    ]
     # only what has been imported can have been raised
     for module, name in (
         ("lth_pipeline.tracking.tracker", "TrackingError"),

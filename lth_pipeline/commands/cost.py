@@ -36,7 +36,7 @@ def not_counted(experiments: Sequence[Experiment]) -> list[str]:
                 f"Beside it, {rounds} of {parent}: taken over, and trained once if {parent} has not been run yet; "
                 "`lth run` has them in its number of trainings"
             )
-        if card.ticket_from:
+        if card.ticket_from and card.ticket_from.experiment:
             source, last = card.ticket_from.experiment, card.ticket_from.round
             said.append(f"Beside it, what leads to the ticket of {source}, round {last}, if that has not been run yet")
     return list(dict.fromkeys(said))

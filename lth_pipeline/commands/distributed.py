@@ -73,6 +73,7 @@ def _holding(claims: ExitStack, home: Home, holder: str) -> Callable[[torch.devi
 def _lead(home: Home, team: Team, card: str, replicate: int, through: int | None, threads: int) -> None:
     """Make all of a replicate's trainings that are missing."""
     from lth_pipeline.commands.common import data_dirs, named, places
+    from lth_pipeline.commands.reading import asked_of
     from lth_pipeline.experiments import Experiment
     from lth_pipeline.recipes import Workshop
     from lth_pipeline.recipes.ready import make_ready
@@ -86,7 +87,7 @@ def _lead(home: Home, team: Team, card: str, replicate: int, through: int | None
     store, dirs = store_at(home.store, home.remote), data_dirs(home)
     store.ensure_writable()
     mark_use(store, home.dagster)
-    make_ready(cards, card, dirs, None, [home.experiments])
+    make_ready(cards, card, dirs, None, [home.experiments], asked_of(home, anew=True))
     several = team.size > 1  # a single one trains as ever, and its artifacts have the same bits
     workshop = Workshop(
         store,

@@ -12,6 +12,8 @@ from lth_pipeline.experiments.sweeps import Sweep, sweeps
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from lth_pipeline.lottery.data import DataDirs
+
 
 LEAST = 32  # columns that descriptions need, or they are left out
 INSIDE = "  …"  # what the line of an experiment of a sweep begins with
@@ -25,14 +27,14 @@ def list_cards() -> None:
     """The experiments and sweeps there are: the built-in cards and yours."""
     from rich.console import Console
 
-    from lth_pipeline.commands.common import places
+    from lth_pipeline.commands.common import data_dirs, places
 
     home, cards = places()
     groups = sweeps(cards)
     lines: list[Line] = []
     for name, card in cards.items():
         if card.sweep is None:
-            lines.append((name, *_facts(card), _about(card)))
+            lines.append((name, *_facts(card), _about(card, data_dirs(home))))
         elif name == groups[card.sweep.sweep].members[0]:
             lines += _of_sweep(cards, groups[card.sweep.sweep])
     console, table = Console(markup=False), _table([line[:-1] for line in lines])
@@ -84,8 +86,20 @@ def _facts(card: Experiment) -> tuple[str, ...]:
     return title_of(card.data), str(card.pruning.rounds), str(card.replicates), f"{card.training.iterations:,}"
 
 
-def _about(card: Experiment) -> str:
-    return _branch(card, card.description)
+def _about(card: Experiment, dirs: DataDirs) -> str:
+    about = _branch(card, card.description)
+    return f"{about} ({said})".strip() if (said := _ticket(card, dirs)) else about
+
+
+def _ticket(card: Experiment, dirs: DataDirs) -> str:
+    """Of a published ticket, which one it is known to be; nothing is fetched for it."""
+    from lth_pipeline.recipes.registry import known
+
+    origin = card.ticket_from
+    if origin is None or origin.registry is None:
+        return ""
+    found = known(origin, dirs)
+    return f"ticket from {origin.place}, {f'version {found.version}' if found else 'not fetched yet'}"
 
 
 def _branch(card: Experiment, about: str) -> str:

@@ -1,18 +1,26 @@
-"""Reading own images with a progress bar."""
+"""Reading own images with a progress bar, and fetching published tickets."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from lth_pipeline.commands.common import Cards, data_dirs
 from lth_pipeline.home import Home
 
+if TYPE_CHECKING:
+    from lth_pipeline.recipes.registry import Registry
+    from lth_pipeline.tracking.tracker import Tracker
+
 Progress = Callable[[int, int], None]
 
 
-def make_ready(home: Home, cards: Cards, name: str) -> None:
-    """`recipes.ready.make_ready` of experiment `name`, with a bar for each set of images that has to be read."""
+def make_ready(home: Home, cards: Cards, name: str, anew: bool = False) -> None:
+    """`recipes.ready.make_ready` of experiment `name`, with a bar for each set of images that has to be read.
+
+    anew: published tickets that are in the cache are asked for again, since an alias may have moved.
+    """
     from lth_pipeline.recipes import ready
     from lth_pipeline.recipes.facts import prepare, source_of, title_of
     from lth_pipeline.recipes.lineage import related
@@ -24,7 +32,21 @@ def make_ready(home: Home, cards: Cards, name: str) -> None:
         with reading_bar(title_of(data)) as progress:
             prepare(data, dirs, progress)
     with reading_bar(title_of(own)) as progress:
-        ready.make_ready(cards, name, dirs, progress, [home.experiments])
+        ready.make_ready(cards, name, dirs, progress, [home.experiments], asked_of(home, anew))
+
+
+def asked_of(home: Home, anew: bool) -> Registry:
+    """The model registry of this home's MLflow, which is opened where a card names a published ticket."""
+    import click
+
+    from lth_pipeline.orchestration.registry import registry_at
+
+    def opened() -> Tracker:
+        from lth_pipeline.tracking.tracker import open_tracker
+
+        return open_tracker(home.tracking_uri, home.mlflow, home.mlflow_ui)
+
+    return registry_at(opened, lambda message: click.echo(f"lth: {message}", err=True), anew)
 
 
 @contextmanager

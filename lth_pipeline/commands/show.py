@@ -39,7 +39,7 @@ def show(card: str | None) -> None:
 
         show_sweep(home, cards, experiment)
         return
-    make_ready(home, cards, card)
+    make_ready(home, cards, card, anew=True)
     console = Console(markup=False)
     console.print(Text.assemble((card, "bold"), f"  {experiment.description}"))
     if experiment.branch_of:
@@ -75,7 +75,9 @@ def show(card: str | None) -> None:
     console.print(_ladder(ladder(cards, card, pruning.rounds, dirs), model, pruning.structure))
     if pruning.scope == "global":
         console.print("·: decided by the global ranking, or not pruned", style="dim")
-    if experiment.ticket_from:
+    if experiment.ticket_from and experiment.ticket_from.registry:
+        console.print("round 1: as it was published", style="dim")
+    elif experiment.ticket_from:
         console.print("round 1: as its source left it; ·: known once that is done", style="dim")
 
     cost = cost_of(experiment, Chain(cards, card, 0, dirs))

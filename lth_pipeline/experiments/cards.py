@@ -24,7 +24,7 @@ OWN = {"name", "description", "branch_of", "based_on"}
 #: what Dagster's jobs are called that are no card's
 JOBS = (
     *("analyse_experiments", "analyse_replicates", "compare_experiments", "compare_sweeps"),
-    *("every_round", "gather_results", "run_sweep"),
+    *("every_round", "gather_results", "publish_tickets", "run_sweep"),
 )
 
 Check = Callable[[Experiment, Mapping[str, Experiment]], list[Fault]]

@@ -22,11 +22,19 @@ class CardError(Exception):
         super().__init__("\n".join(self._sentence(fault, lines or {}) for fault in faults))
 
     def _sentence(self, fault: Fault, lines: dict[str, int]) -> str:
-        line = lines.get(fault.field)
+        line = _line(fault.field, lines)
         where = f"{self.file}, line {line}" if line else self.file
         value = "" if fault.value is MISSING else f" = {_short(fault.value)}"
         field = f"{fault.field}{value}: " if fault.field else ""
         return f"{where}: {field}{fault.expected}"
+
+
+def _line(field: str, lines: dict[str, int]) -> int | None:
+    """Of a setting that is written in a short way (`ticket_from: registry:…`), the line of that."""
+    group = field.rpartition(".")[0]
+    if field in lines or any(other.startswith(f"{group}.") for other in lines):
+        return lines.get(field)
+    return lines.get(group)
 
 
 #: the value of a field that is not there

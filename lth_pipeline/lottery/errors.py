@@ -11,3 +11,11 @@ class ModelError(Exception):
 
 class PruningError(Exception):
     """A mask that cannot be, such as one that would take a whole layer."""
+
+
+class ModelFileError(Exception):
+    """A file that no network can be had from, or whose network does not compute; the message names the file."""
+
+
+class ImageError(Exception):
+    """An image that a network cannot be asked about; the message names it, what is wrong and what would be right."""

@@ -35,6 +35,7 @@ from lth_pipeline.orchestration.findings import (
 )
 from lth_pipeline.orchestration.partitions import deepest_round, experiment_partitions, replicate_partitions
 from lth_pipeline.orchestration.progress import tell
+from lth_pipeline.orchestration.registry import registry_of
 from lth_pipeline.orchestration.resources import Compute, Tracking
 from lth_pipeline.orchestration.rounds import POOL, RECIPE_TAG, plain_failures
 from lth_pipeline.recipes.analyses.catalog import ANALYSES, Analysis
@@ -91,7 +92,8 @@ def _materialise(context, compute: Compute, tracking: Tracking, cards, analysis:
 
     name, replicate = _asked(context, analysis)
     workshop, tracker = compute.workshop(), tracking.tracker(context.log.warning)
-    compute.chain(cards, name, replicate or 0, trainings.reading(context))  # own images are read, where they are not
+    # own images are read, where they are not, and published tickets fetched
+    compute.chain(cards, name, replicate or 0, trainings.reading(context), registry_of(context, tracking))
     subject = subject_of(cards, name, replicate, workshop, begun_in(context.instance, deepest_round(cards)))
     parts = parts_of(analysis, subject)
     if not parts and not subject.rows():

@@ -47,9 +47,9 @@ def held(
     some = cards if workshop.store.remote else begun | (made.keys() & cards.keys())
     for name in names or sorted(some):
         card = cards[name]
-        if not workshop.chain(cards, name, 0).is_known():
+        if lacks := workshop.chain(cards, name, 0).lacks():
             if names or name in begun or name in made:
-                notes.append(f"{name}: left out: its images are not in the cache; to read them: lth import {name}")
+                notes.append(f"{name}: left out: {lacks} not in the cache; to read them: lth import {name}")
             continue
         wanted = dict.fromkeys(range(card.replicates), card.pruning.rounds)
         for replicate, last in sorted(made.get(name, {}).items()):

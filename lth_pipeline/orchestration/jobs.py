@@ -1,4 +1,4 @@
-"""Jobs: one per card, through the rounds that the card asks for, those that gather, analyse and compare."""
+"""Jobs: one per card, through the rounds that the card asks for, those that gather, analyse, compare and publish."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dagster._core.definitions.unresolved_asset_job_definition import Unresolved
 
 from lth_pipeline.experiments import Experiment
 from lth_pipeline.experiments.sweeps import Sweep, sweeps
-from lth_pipeline.orchestration import comparisons, report, results
+from lth_pipeline.orchestration import comparisons, publish, report, results
 from lth_pipeline.orchestration import sweeps as of_sweeps
 from lth_pipeline.orchestration.cluster import run_tags
 from lth_pipeline.orchestration.stages import all_stages, asset_name
@@ -38,7 +38,8 @@ def jobs(cards: Mapping[str, Experiment], deepest: int) -> list[UnresolvedAssetJ
     comparing = [_job(comparisons.JOB, [comparisons.NAME], "Experiments side by side, those that `lth compare` named.")]
     if found:
         comparing.append(_job(of_sweeps.JOB, [of_sweeps.NAME], "The experiments of a sweep side by side."))
-    return [*per_card, through_all, *of_results, *comparing]
+    publishing = _job(publish.JOB, [publish.NAME], "A ticket into MLflow's model registry, if it is good enough.")
+    return [*per_card, through_all, *of_results, *comparing, publishing]
 
 
 def _job(name: str, assets: Sequence[str], description: str) -> UnresolvedAssetJobDefinition:

@@ -116,7 +116,7 @@ def of_cards(cards: Mapping[str, Experiment], dirs: DataDirs, found: Inventory, 
             chain = Chain(cards, name, replicate, dirs)
             if not chain.is_known():
                 if name in made:  # else there is nothing of it: no training begins before its images are read
-                    known.unknown[name] = "its images are not in the cache (lth show reads them), so all of it is kept"
+                    known.unknown[name] = f"{chain.lacks()} not in the cache (lth show {name}), so all of it is kept"
                 break
             seen: dict = {}
             for stage, round in all_stages(last):

@@ -173,7 +173,7 @@ def _training(asked: Asked, name: str, replicate: int, entries: list[AssetStatus
 def _waits_for(cards: Mapping[str, Experiment], name: str, replicate: int) -> tuple[str, ...]:
     """The partitions whose runs must have ended before that of a replicate of experiment `name`."""
     origin = owner(cards, name, 1).ticket_from
-    return (partition_key(origin.experiment, replicate),) if origin else ()
+    return (partition_key(origin.experiment, replicate),) if origin and origin.experiment else ()
 
 
 def _first_training(chain: Chain) -> str:

@@ -24,6 +24,7 @@ from lth_pipeline.orchestration.begun import Begun, begun_in
 from lth_pipeline.orchestration.findings import parts_of
 from lth_pipeline.orchestration.partitions import deepest_round, experiment_partitions
 from lth_pipeline.orchestration.progress import tell
+from lth_pipeline.orchestration.registry import registry_of
 from lth_pipeline.orchestration.resources import Compute, Tracking
 from lth_pipeline.orchestration.rounds import RECIPE_TAG, plain_failures
 from lth_pipeline.recipes import Workshop
@@ -108,7 +109,7 @@ def _materialise(context, compute: Compute, tracking: Tracking, cards, reports: 
     name = context.partition_key
     tracker = tracking.tracker(context.log.warning)
     begun = begun_in(context.instance, deepest_round(cards))
-    compute.chain(cards, name, 0)  # own images are read, where they are not
+    compute.chain(cards, name, 0, None, registry_of(context, tracking))  # own images are read, where they are not
     subject = results.subject_of(cards, name, compute.workshop(), begun)
     found = collected(subject)
     if not subject.rows():

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from lth_pipeline.experiments import Experiment
     from lth_pipeline.recipes import Chain, Workshop
+    from lth_pipeline.recipes.registry import Registry
     from lth_pipeline.tracking.tracker import Tracker
 
 
@@ -115,16 +116,18 @@ class Compute(ConfigurableResource):
         experiment: str,
         replicate: int,
         progress: "Callable[[int, int], None] | None" = None,
+        registry: "Registry | None" = None,
     ) -> "Chain":
         """One chain for all rounds of a run: what it has looked up, it knows.
 
-        Own images are read first, where that is not done, and the card is then checked against them.
+        Own images are read first, and published tickets fetched of `registry`, where that is not done, and the card is
+        then checked against them.
         """
         from lth_pipeline.recipes.ready import make_ready
 
         key = (experiment, replicate)
         if key not in self._chains:
-            make_ready(cards, experiment, self.workshop().dirs, progress, [find_home().experiments])
+            make_ready(cards, experiment, self.workshop().dirs, progress, [find_home().experiments], registry)
             self._chains[key] = self.workshop().chain(cards, experiment, replicate)
         return self._chains[key]
 

@@ -21,6 +21,7 @@ from lth_pipeline.orchestration.checks import CHECKS, check_specs, left_out, run
 from lth_pipeline.orchestration.metadata import origin_metadata, round_to, training_metadata
 from lth_pipeline.orchestration.partitions import replicate_partitions
 from lth_pipeline.orchestration.progress import tell
+from lth_pipeline.orchestration.registry import registry_of
 from lth_pipeline.orchestration.resources import Compute, Tracking
 from lth_pipeline.orchestration.stages import Stage, all_stages, asset_name, combined, group_name
 from lth_pipeline.recipes import Chain
@@ -57,7 +58,8 @@ def _asset(cards, stage: Stage, round: int, partitions) -> AssetsDefinition:
         keys = context.partition_key.keys_by_dimension
         with plain_failures():
             reading = trainings.reading(context)
-            chain = compute.chain(cards, keys["experiment"], int(keys["replicate"]), reading)
+            registry = registry_of(context, tracking)
+            chain = compute.chain(cards, keys["experiment"], int(keys["replicate"]), reading, registry)
             workshop = compute.workshop()
             workshop.on_trouble = context.log.warning
             result = workshop.mending(lambda: _materialise(context, compute, tracking, chain, stage, round))

@@ -19,7 +19,8 @@ def source_plans(
     """(the plans of the sources of what is `todo`, and of their sources, as far as they are missing; `todo` itself,
     with what it lacks as a source of another).
 
-    Of the round that a ticket is taken from, the mask and the ticket; no controls.
+    Of the round that a ticket is taken from, the mask and the ticket, and where its trained weights are taken its
+    training; no controls.
     """
     first: dict[str, Plan] = {}
     whole = {name: dict(plan) for name, plan in todo.items()}
@@ -27,9 +28,10 @@ def source_plans(
     while queue:
         name, planned = queue.pop()
         origin = owner(cards, name, 1).ticket_from
-        if origin is None or not planned:
+        if origin is None or origin.experiment is None or not planned:
             continue
-        source, taken = origin.experiment, {asset_name(stage, origin.round) for stage in ("mask", "ticket")}
+        stages = ("mask", "ticket", "trained") if origin.weights == "trained" else ("mask", "ticket")
+        source, taken = origin.experiment, {asset_name(stage, origin.round) for stage in stages}
         into = whole if source in whole else first
         for replicate, entries in lacking(source, tuple(planned), origin.round).items():
             wanted = [entry for entry in entries if entry.round < origin.round or entry.asset in taken]

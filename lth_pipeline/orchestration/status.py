@@ -23,6 +23,8 @@ from lth_pipeline.orchestration.stages import Stage, all_stages, asset_name, com
 from lth_pipeline.recipes import Chain, Step, Workshop
 from lth_pipeline.recipes.analyses.catalog import ANALYSES, Analysis
 from lth_pipeline.recipes.divergence import diverged_above
+from lth_pipeline.recipes.registry import registered
+from lth_pipeline.recipes.step import PUBLISHED
 from lth_pipeline.recipes.workshop import Seen
 
 VERSION_TAG = "dagster/data_version"
@@ -135,7 +137,7 @@ def analysis_status(
 ) -> AssetStatus:
     """Whether an analysis is of what has been trained now."""
     tags = recorded[analysis.name].get(name if replicate is None else partition_key(name, replicate))
-    if tags is None or not workshop.chain(cards, name, replicate or 0).is_known():  # its images are not in the cache
+    if tags is None or not workshop.chain(cards, name, replicate or 0).is_known():  # what it is of is not in the cache
         return _judged(analysis.name, name, replicate, tags, None)
     begun = begun_of(lambda asset: recorded.get(asset, ()), len(recorded))
     subject = subject_of(cards, name, replicate, workshop, begun)
@@ -201,13 +203,16 @@ def _changes(chain: Chain, step, workshop: Workshop, tags: dict[str, str], seen:
     recipe = chain.recipe(
         step, lambda source: product.version if (product := workshop.look_up(chain, source, seen)) else None
     )
+    before = workshop.store.find(tags.get(RECIPE_TAG, ""))
+    if before and chain.is_known() and _is_other_ticket(chain, step, before["recipe"]["inputs"]):
+        origin = chain.owner(1).ticket_from
+        return f"its ticket is another: {origin.place} is version {registered(origin, chain.dirs).version} now"
     if recipe is None and not chain.is_known():
-        return "its images are not in the cache; the next run reads them"
+        return f"{chain.lacks()} not in the cache; the next run reads them"
     if recipe is None:
         return "an artifact that it reads is gone from the store"
     if recipe.id == tags.get(RECIPE_TAG):
         return "its artifact is gone from the store, or was computed anew with other bits"
-    before = workshop.store.find(tags.get(RECIPE_TAG, ""))
     if before is None:
         return "its settings, code or inputs changed"
     old, new = dict(flatten(before["recipe"])), dict(flatten(recipe.content))
@@ -216,6 +221,13 @@ def _changes(chain: Chain, step, workshop: Workshop, tags: dict[str, str], seen:
     other = f"reads other {' and '.join(inputs)} than it was made from" if inputs else ""
     settings = [_change(key, old.get(key), new.get(key)) for key in changed if not key.startswith("inputs.")]
     return ", ".join([*settings, *([other] if other else [])])
+
+
+def _is_other_ticket(chain: Chain, step: Step, inputs: Mapping[str, str]) -> bool:
+    """Whether what `step` takes of a published ticket is not what it was made from, which had `inputs`."""
+    sources = chain.inputs(step).items()
+    published = {name: chain.published_content(source) for name, source in sources if source.kind in PUBLISHED}
+    return any(inputs.get(name) != version for name, version in published.items())
 
 
 def _change(key: str, old: Any, new: Any) -> str:

@@ -118,14 +118,16 @@ def _queue_one(context, cards, chosen: Experiment | Sweep, options, config: Sele
     from lth_pipeline.orchestration.options import check_options
     from lth_pipeline.orchestration.partitions import deepest_round
     from lth_pipeline.orchestration.plan import Asked
+    from lth_pipeline.orchestration.registry import registry_at
     from lth_pipeline.orchestration.rounds import plain_failures
     from lth_pipeline.recipes.ready import make_ready
 
     home, started_by = find_home(), context.run.tags.get(STARTED_BY, "the launchpad")
     with plain_failures():
         shop = compute.workshop()
+        registry = registry_at(lambda: tracking.tracker(context.log.warning), context.log.warning)
         for member in members_of(chosen):
-            make_ready(cards, member, shop.dirs, None, [home.experiments])
+            make_ready(cards, member, shop.dirs, None, [home.experiments], registry)
             try:
                 check_options(cards, member, options, deepest_round(cards), shop.dirs)
             except OptionsError as error:

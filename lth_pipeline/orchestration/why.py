@@ -11,7 +11,8 @@ if TYPE_CHECKING:
 
 STARTED_BY = "lth/started_by"
 WHY = "lth/why"
-BY_LTH = ("lth run", "lth import", "lth report", "lth compare")  # the same command goes on with them, not the daemon
+#: the same command goes on with them, not the daemon
+BY_LTH = ("lth run", "lth import", "lth report", "lth compare", "lth publish")
 LONGEST = 300  # characters of a tag that says why
 
 

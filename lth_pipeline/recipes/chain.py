@@ -11,9 +11,10 @@ from lth_pipeline.lottery.models import Layer, Model
 from lth_pipeline.lottery.pruning.criteria import CRITERIA
 from lth_pipeline.recipes import identity
 from lth_pipeline.recipes.facts import facts_of, known_facts
-from lth_pipeline.recipes.ladder import Rung, climb, model_of
+from lth_pipeline.recipes.ladder import Rung, climb, model_of, source_layers
 from lth_pipeline.recipes.lineage import owner, related
 from lth_pipeline.recipes.recipe import Recipe
+from lth_pipeline.recipes.registry import known, published_tickets, registered
 from lth_pipeline.recipes.rewinding import rewind_iteration
 from lth_pipeline.recipes.step import DRAWN, MASKED, ON_REWOUND, Step
 from lth_pipeline.recipes.transfer import carried
@@ -33,7 +34,9 @@ class Chain:
         self._facts: dict[str, Facts] = {}
         self._others: dict[str, Chain] = {}
         self._beside: dict[int, Chain] = {replicate: self}
-        self._all_data = list({card.data for card in related(cards, name)})
+        self._related = related(cards, name)
+        self._all_data = list({card.data for card in self._related})
+        self._published = published_tickets(self._related)
 
     def other(self, name: str) -> Chain:
         """The same replicate of another experiment."""
@@ -77,13 +80,15 @@ class Chain:
         return by_training or experiment.rewind.mode != "weights"
 
     def takes_ticket(self, round: int) -> bool:
-        """Whether the mask of `round` was found by another experiment."""
+        """Whether the mask of `round` was found elsewhere: by another experiment, or published."""
         return round == 1 and self.owner(1).ticket_from is not None
 
     def structure(self, round: int) -> str:
         """What the mask of `round` is made of: single weights, or whole units."""
         if self.takes_ticket(round):
             origin = self.owner(round).ticket_from
+            if origin.registry:
+                return registered(origin, self.dirs).facts["structure"]
             return self.other(origin.experiment).structure(origin.round)
         return self.owner(round).pruning.structure
 
@@ -100,7 +105,7 @@ class Chain:
     def rewind_weights(self, round: int) -> Step:
         """The weights that the ticket of `round` returns to, where it is rewound."""
         experiment = self.owner(round)
-        if experiment.ticket_from and experiment.ticket_from.weights == "source":
+        if experiment.ticket_from and experiment.ticket_from.weights != "own":
             return Step("transferred_weights")
         iteration = rewind_iteration(experiment, self.dirs)
         return Step("rewind_weights", iteration=iteration) if iteration else Step("initial_weights")
@@ -129,7 +134,7 @@ class Chain:
         """{name: step} of what `step` reads, data sets aside."""
         mask = {"mask": Step("mask", step.round)}
         match step.kind:
-            case "initial_weights":
+            case "initial_weights" | "published_mask" | "published_weights":
                 return {}
             case "rewind_weights":
                 return {"weights": Step("initial_weights")}
@@ -139,7 +144,8 @@ class Chain:
                 return mask
             case "mask" if self.takes_ticket(step.round):
                 origin = self.owner(1).ticket_from
-                return {"mask": Step("mask", origin.round, of=origin.experiment)}
+                by_another = Step("mask", origin.round, of=origin.experiment) if origin.experiment else None
+                return {"mask": by_another or Step("published_mask")}
             case "mask":
                 return self._pruned(step.round)
             case "ticket":
@@ -160,7 +166,11 @@ class Chain:
 
     def _source(self) -> Step:
         origin = self.owner(1).ticket_from
-        step = self.other(origin.experiment).ticket_weights(origin.round)
+        if origin.registry:
+            return Step("published_weights")
+        source = self.other(origin.experiment)
+        trained = origin.weights == "trained"
+        step = source.main(origin.round) if trained else source.ticket_weights(origin.round)
         return Step(step.kind, step.round, step.arm, step.iteration, of=origin.experiment)
 
     def _pruned(self, round: int) -> dict[str, Step]:
@@ -179,7 +189,7 @@ class Chain:
         experiment = self.owner(round)
         origin, pruning = experiment.ticket_from, experiment.pruning
         dense = pruning.mode == "one_shot" and "trained" in CRITERIA[pruning.criterion].reads
-        taken = origin is not None and origin.weights == "source" and not dense
+        taken = origin is not None and origin.weights != "own" and not dense
         return Step("transferred_weights" if taken else "initial_weights")
 
     def recipe(self, step: Step, version_of: Callable[[Step], str | None]) -> Recipe | None:
@@ -194,8 +204,21 @@ class Chain:
         return Recipe(step.kind, identity.settings(self, step), versions)
 
     def is_known(self) -> bool:
-        """Whether the images of all experiments that its rounds come from have been read."""
-        return all(known_facts(data, self.dirs) is not None for data in self._all_data)
+        """Whether the images of all experiments that its rounds come from have been read, and the ticket fetched."""
+        return not self.lacks()
+
+    def lacks(self) -> str:
+        """What has not been read yet, in words: "its images are", "its ticket is"; empty where it is known."""
+        if any(known_facts(data, self.dirs) is None for data in self._all_data):
+            return "its images are"
+        return "its ticket is" if any(known(origin, self.dirs) is None for origin in self._published) else ""
+
+    def ensure_known(self) -> None:
+        """Raise DataError, naming what has not been read yet."""
+        for data in self._all_data:
+            facts_of(data, self.dirs)
+        for origin in self._published:
+            registered(origin, self.dirs)
 
     def looks_at_examples(self, step: Step) -> bool:
         """Whether `step` is a mask by a criterion that training examples go into."""
@@ -233,9 +256,14 @@ class Chain:
         return model_of(self.owner(round), self.dirs)
 
     def carried(self) -> tuple[str, ...]:
-        """The layers whose mask, and weights, come from another experiment."""
+        """The layers whose mask, and weights, come from elsewhere."""
+        return carried(source_layers(self.cards, self.owner(1).ticket_from, self.dirs), self.model(1).layers)
+
+    def published_content(self, step: Step) -> str:
+        """The data version of what `step`, of a published ticket, is."""
         origin = self.owner(1).ticket_from
-        return carried(self.other(origin.experiment).model(origin.round), self.model(1))
+        weights = "trained" if origin.weights == "trained" else "rewound"
+        return registered(origin, self.dirs).versions["mask" if step.kind == "published_mask" else weights]
 
     def fresh(self) -> tuple[Layer, ...]:
         """The other layers, which take nothing over: they start whole, on weights of their own."""

@@ -16,6 +16,7 @@ from lth_pipeline.recipes.check_pruning import ladder_faults, layer_faults, prot
 from lth_pipeline.recipes.facts import facts_of, source_of
 from lth_pipeline.recipes.ladder import model_of
 from lth_pipeline.recipes.lineage import related
+from lth_pipeline.recipes.registry import known, published_tickets
 
 FEWER = "give fewer, or leave it out (null where it is inherited)"
 
@@ -69,6 +70,8 @@ def faults(experiment: Experiment, cards: Mapping[str, Experiment], dirs: DataDi
     found = layer_faults(experiment, dirs) or protocol_faults(experiment, dirs)
     if experiment.branch_of:
         found += branch_faults(experiment, cards, dirs)
+    if any(known(origin, dirs) is None for origin in published_tickets(related(cards, experiment.name))):
+        return found  # the rest is looked at once the ticket is known (ready.py)
     found = found or transfer_faults(experiment, cards, dirs)
     return found or ladder_faults(experiment, cards, dirs)
 

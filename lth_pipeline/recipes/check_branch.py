@@ -10,8 +10,9 @@ from pydantic import BaseModel
 from lth_pipeline.experiments import Experiment, Fault
 from lth_pipeline.lottery.data import DataDirs
 from lth_pipeline.recipes.facts import facts_of
-from lth_pipeline.recipes.ladder import model_of, ranked_layers
+from lth_pipeline.recipes.ladder import model_of, ranked_layers, source_layers
 from lth_pipeline.recipes.lineage import owner
+from lth_pipeline.recipes.registry import registered
 from lth_pipeline.recipes.rewinding import rewind_iteration
 from lth_pipeline.recipes.transfer import carried
 
@@ -90,9 +91,11 @@ def _said(settings: object) -> object:
 
 
 def reference_faults(experiment: Experiment, cards: Mapping[str, Experiment]) -> list[Fault]:
-    """Whether `ticket_from` names an experiment, and none that waits for this one."""
+    """Whether `ticket_from` names an experiment, and none that waits for this one; or a published ticket."""
     origin = experiment.ticket_from
     if origin is None:
+        return []
+    if origin.registry:  # which version that is, and whether there is one, is asked before a run
         return []
     members = [name for name, card in cards.items() if card.sweep and card.sweep.sweep == origin.experiment]
     if members:
@@ -114,7 +117,7 @@ def _circle(cards: Mapping[str, Experiment], name: str, way: tuple[str, ...]) ->
         return (*way, name)
     card = cards.get(name)
     above = [card.branch_of, card.ticket_from] if card else []
-    return next((c for a in above if a and (c := _circle(cards, a.experiment, (*way, name)))), None)
+    return next((c for a in above if a and a.experiment and (c := _circle(cards, a.experiment, (*way, name)))), None)
 
 
 def transfer_faults(experiment: Experiment, cards: Mapping[str, Experiment], dirs: DataDirs | None) -> list[Fault]:
@@ -122,14 +125,18 @@ def transfer_faults(experiment: Experiment, cards: Mapping[str, Experiment], dir
     origin = experiment.ticket_from
     if origin is None:
         return []
-    source = owner(cards, origin.experiment, origin.round)
-    one, two = model_of(source, dirs), model_of(experiment, dirs)
-    if not carried(one, two):
+    if not carried(source_layers(cards, origin, dirs), model_of(experiment, dirs).layers):
+        if origin.registry:
+            found = registered(origin, dirs)
+            field, network, whose = "registry", found.facts["model"]["name"], f"version {found.version} ({found.whose})"
+        else:
+            source = owner(cards, origin.experiment, origin.round)
+            field, network, whose = "experiment", source.model.name, source.name
         expected = (
-            f"{experiment.model.name} shares no layer of the same shape with {source.model.name} of {source.name}; "
+            f"{experiment.model.name} shares no layer of the same shape with {network} of {whose}; "
             "take a ticket of the same network"
         )
-        return [Fault("ticket_from.experiment", origin.experiment, expected)]
+        return [Fault(f"ticket_from.{field}", getattr(origin, field), expected)]
     pruning = experiment.pruning
     for field in ("criterion", "structure", "mode", "examples", "steps"):
         value = getattr(pruning, field)

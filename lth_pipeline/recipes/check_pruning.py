@@ -178,7 +178,7 @@ def ladder_faults(experiment: Experiment, cards: Mapping[str, Experiment], dirs:
             rungs.append(rung)
     except PruningError as error:
         if experiment.ticket_from and len(rungs) == 1:
-            return [Fault("ticket_from.round", experiment.ticket_from.round, f"{error}; take an earlier round")]
+            return [_of_ticket(experiment, f"{error}; take ")]
         expected = f"{error}; give at most {len(rungs) - 1} rounds"
         return [Fault("pruning.rounds", pruning.rounds, expected)]
     return _small_faults(experiment, rungs[-1], dirs)
@@ -188,8 +188,7 @@ def _rung_faults(experiment: Experiment, rung: Rung, above: list[Rung], asked: s
     pruning = experiment.pruning
     gone = emptied(rung, owned)
     if gone and rung.round == 1 and experiment.ticket_from:
-        expected = f"has {gone} pruned away whole; take an earlier round"
-        return [Fault("ticket_from.round", experiment.ticket_from.round, expected)]
+        return [_of_ticket(experiment, f"has {gone} pruned away whole; take ")]
     if gone:
         expected = f"prunes {gone} away whole in round {rung.round}; "
         if pruning.densities:
@@ -212,6 +211,14 @@ def _rung_faults(experiment: Experiment, rung: Rung, above: list[Rung], asked: s
         expected += f"give at most {rung.round - 1} rounds, or raise the rates"
         return [Fault("pruning.rounds", pruning.rounds, expected)]
     return []
+
+
+def _of_ticket(experiment: Experiment, expected: str) -> Fault:
+    """Of a ticket from elsewhere that was pruned too far."""
+    origin = experiment.ticket_from
+    if origin.registry:
+        return Fault("ticket_from.registry", origin.registry, f"{expected}a published ticket of an earlier round")
+    return Fault("ticket_from.round", origin.round, f"{expected}an earlier round")
 
 
 def _risen(rung: Rung, above: Rung, owned: Experiment) -> str | None:

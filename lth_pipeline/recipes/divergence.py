@@ -30,6 +30,9 @@ def _worked_out(chain: Chain, round: int, facts_of: FactsOf, known: dict) -> str
         why = _why(chain.other(mask.of), mask.round, facts_of, known)
         if why:
             return f"the ticket is {mask.of}'s, where {why}"
+        if chain.owner(round).ticket_from.weights == "trained":
+            source = chain.other(mask.of)
+            return _diverged(source, source.main(mask.round), facts_of, f"there is nothing of {mask.of} to go on from")
     elif mask and (why := _why(chain, mask.round, facts_of, known)):
         return why
     if not chain.needs_trained(round):
@@ -37,8 +40,11 @@ def _worked_out(chain: Chain, round: int, facts_of: FactsOf, known: dict) -> str
     before = chain.pruned_from(round)
     if why := _why(chain, before.round, facts_of, known):
         return why
-    at = (facts_of(chain, before) or {}).get("diverged_at")
+    return _diverged(chain, before, facts_of, "there is nothing to prune")
+
+
+def _diverged(chain: Chain, training: Step, facts_of: FactsOf, so: str) -> str | None:
+    at = (facts_of(chain, training) or {}).get("diverged_at")
     if at is None:
         return None
-    told = f"the training of round {before.round} ({before.arm}) diverged at iteration {at:,}"
-    return f"{told}: there is nothing to prune"
+    return f"the training of round {training.round} ({training.arm}) diverged at iteration {at:,}: {so}"

@@ -30,3 +30,11 @@ class Elsewhere(Exception):
 
 class PublishedError(DataError):
     """A published ticket cannot be used; the message names the file, or the registry's entry, and the remedy."""
+
+
+class NotPublishedError(PublishedError):
+    """The registry has no such ticket: no such model, version or alias, or no file that is one."""
+
+
+class RegistryAwayError(PublishedError):
+    """The registry cannot be asked; it may be again."""

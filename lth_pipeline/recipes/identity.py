@@ -28,6 +28,8 @@ def settings(chain: Chain, step: Step) -> dict[str, Any]:
             return _mask(chain, step)
         case "transferred_weights":
             return {"carried": list(chain.carried())}
+        case "published_mask" | "published_weights":  # the content alone counts, under whatever name it was published
+            return {"content": chain.published_content(step)}
         case "trained":
             return {**_training(chain, step), **_extra(chain, step)}
         case "rewind_weights":

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from fractions import Fraction
 from itertools import count, islice
 
 from lth_pipeline.experiments import Experiment
-from lth_pipeline.experiments.settings import PruningSettings
+from lth_pipeline.experiments.settings import PruningSettings, TransferSettings
 from lth_pipeline.lottery.data import DataDirs
 from lth_pipeline.lottery.errors import PruningError
 from lth_pipeline.lottery.models import NETWORKS, Layer, Model, build
 from lth_pipeline.lottery.pruning.ladder import nearest, share_left
 from lth_pipeline.recipes.facts import facts_of
 from lth_pipeline.recipes.lineage import owner
+from lth_pipeline.recipes.registry import registered
 from lth_pipeline.recipes.transfer import carried
 
 
@@ -47,6 +48,16 @@ def model_of(experiment: Experiment, dirs: DataDirs | None = None) -> Model:
     """The network of an experiment. dirs: where own images were read to; raises DataError where they were not."""
     facts = facts_of(experiment.data, dirs)
     return build(experiment.model.name, facts.image_shape, facts.classes, **network_settings(experiment))
+
+
+def source_layers(
+    cards: Mapping[str, Experiment], origin: TransferSettings, dirs: DataDirs | None
+) -> tuple[Layer, ...]:
+    """Of the network that a ticket from elsewhere was found in. Raises DataError where that is not known yet: where own
+    images were not read, or a published ticket was not fetched."""
+    if origin.registry:
+        return registered(origin, dirs).layers
+    return model_of(owner(cards, origin.experiment, origin.round), dirs).layers
 
 
 def matches(layer: Layer, patterns) -> list[str]:
@@ -140,7 +151,7 @@ def _layerwise(pruning, model: Model, base: Mapping[str, int], shares: Mapping[s
     if pruning.structure == "units":
         units = {layer.weight: layer.shape[0] for layer in model.layers}
         keep = {name: nearest(units[name] * shares[name]) for name in units}
-        weights = sum(_in_weights(keep, model, "units").values())
+        weights = sum(_in_weights(keep, model.layers, "units").values())
     else:
         keep = {layer.weight: nearest(base[layer.weight] * shares[layer.weight]) for layer in model.layers}
         weights = sum(keep.values())
@@ -172,26 +183,32 @@ def _global(
 def _taken(cards: Mapping[str, Experiment], experiment: Experiment, model: Model, dirs: DataDirs | None) -> Rung:
     """Round 1 of an experiment whose ticket was found elsewhere."""
     origin = experiment.ticket_from
-    source_model = model_of(owner(cards, origin.experiment, origin.round), dirs)
-    rung = next(islice(climb(cards, origin.experiment, dirs), origin.round, None))
-    taken = set(carried(source_model, model))
+    whole_source = source_layers(cards, origin, dirs)
+    taken = set(carried(whole_source, model.layers))
     whole = {layer.weight: layer.size for layer in model.layers if layer.name not in taken}
-    if rung.keep is None or rung.weights is None or (rung.ranked and (whole or len(taken) < len(source_model.layers))):
+    if origin.registry:
+        return _counted(registered(origin, dirs).counts, whole, model)
+    rung = next(islice(climb(cards, origin.experiment, dirs), origin.round, None))
+    if rung.keep is None or rung.weights is None or (rung.ranked and (whole or len(taken) < len(whole_source))):
         return Rung(1, None, (), None, None)
     if rung.ranked:
         return replace(rung, round=1)
     structure = owner(cards, origin.experiment, origin.round).pruning.structure
-    left = _in_weights(rung.keep, source_model, structure)
+    return _counted(_in_weights(rung.keep, whole_source, structure), whole, model)
+
+
+def _counted(left: Mapping[str, int], whole: Mapping[str, int], model: Model) -> Rung:
+    """Round 1, of what the ticket leaves of each layer; `whole`: the sizes of those that are fresh."""
     keep = {layer.weight: whole.get(layer.weight, left.get(layer.weight, 0)) for layer in model.layers}
     weights = sum(keep.values())
     return Rung(1, keep, (), weights, weights / model.prunable)
 
 
-def _in_weights(keep: Mapping[str, int], model: Model, structure: str) -> dict[str, int]:
+def _in_weights(keep: Mapping[str, int], layers: Iterable[Layer], structure: str) -> dict[str, int]:
     """Survivors by weight name, of counts of weights or of whole units."""
     if structure == "weights":
         return dict(keep)
-    return {layer.weight: keep[layer.weight] * (layer.size // layer.shape[0]) for layer in model.layers}
+    return {layer.weight: keep[layer.weight] * (layer.size // layer.shape[0]) for layer in layers}
 
 
 def ranked_layers(pruning: PruningSettings, model: Model) -> tuple[str, ...]:

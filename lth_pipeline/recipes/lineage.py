@@ -19,7 +19,7 @@ def related(cards: Mapping[str, Experiment], name: str) -> list[Experiment]:
     """The experiments whose settings or artifacts the rounds of experiment `name` are made of, its own first."""
     found = owners(cards, name)
     for card in list(found):
-        if card.ticket_from:
+        if card.ticket_from and card.ticket_from.experiment:
             found += [other for other in related(cards, card.ticket_from.experiment) if other not in found]
     return found
 

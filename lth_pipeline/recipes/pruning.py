@@ -45,7 +45,7 @@ def pruned_mask(workshop: Workshop, chain: Chain, step: Step, recipe: Recipe, in
         draws = _stream(chain, step.round, "random_pruning") if "draws" in criterion.reads else None
         return scores(pruning.criterion, mask, **given, draws=draws)
 
-    return _described(
+    return described(
         prune(
             inputs.get("mask") or masks.ones(model),
             score,
@@ -94,17 +94,17 @@ def drawn_mask(chain: Chain, step: Step, mask: Tensors) -> Made:
             drawn[name] = chosen[:, None].expand_as(rows).reshape(mask[name].shape).clone()
         else:
             drawn[name] = rows[order].reshape(mask[name].shape)
-    return _described(drawn)
+    return described(drawn)
 
 
 def taken_mask(chain: Chain, source: Tensors) -> Made:
-    """The mask of another experiment, with the layers that do not fit left whole; facts name them."""
+    """The mask of a ticket from elsewhere, with the layers that do not fit left whole; facts name them."""
     taken = set(chain.carried())
     mask = {
         layer.weight: source[layer.weight].clone() if layer.name in taken else torch.ones(layer.shape, dtype=torch.bool)
         for layer in chain.model(1).layers
     }
-    made = _described(mask)
+    made = described(mask)
     return made._replace(facts={**made.facts, "fresh_layers": [layer.name for layer in chain.fresh()]})
 
 
@@ -143,6 +143,7 @@ def _stream(chain: Chain, round: int, purpose: str) -> torch.Generator:
     return generator(stream_seed(coordinates.pop("seed"), purpose, **coordinates))
 
 
-def _described(mask: Tensors) -> Made:
+def described(mask: Tensors) -> Made:
+    """A mask with the facts that tables show of it."""
     counts = masks.counts(mask)
     return Made(mask, {"density": masks.density(mask), "weights": sum(counts.values()), "counts": counts})

@@ -54,11 +54,12 @@ def ticket_bytes(
     facts: Mapping[str, Any],
 ) -> bytes:
     """The file, the same bytes for the same content. Raises PublishedError where it would not be read again."""
+    import torch
     from safetensors.torch import save
 
     parts = dict(zip(PARTS, (mask, rewound, trained), strict=True))
-    tensors = {
-        f"{part}/{name}": tensor.detach().cpu().contiguous()
+    tensors = {  # copies: safetensors writes none that share memory
+        f"{part}/{name}": tensor.detach().cpu().clone(memory_format=torch.contiguous_format)
         for part, named in parts.items()
         for name, tensor in named.items()
     }
@@ -68,7 +69,7 @@ def ticket_bytes(
 
 
 def read_ticket(source: str | Path | bytes) -> Published:
-    """The ticket in a file, or in its bytes, verified. Raises PublishedError, which names the file and what is wrong."""
+    """The ticket in a file, or in its bytes, verified. Raises PublishedError, which names the file and its fault."""
     from safetensors import SafetensorError
     from safetensors.torch import load
 
@@ -94,11 +95,11 @@ def published_bytes(workshop: Workshop, chain: Chain, round: int) -> bytes:
     from lth_pipeline.recipes.artifacts import weights_of
     from lth_pipeline.recipes.steps import laid_under
 
-    ticket = Step("ticket", round)
+    facts, ticket = facts_of_ticket(workshop, chain, round), Step("ticket", round)
     inputs = {name: _load(workshop, chain, step) for name, step in chain.inputs(ticket).items()}
     trained = weights_of(_load(workshop, chain, chain.main(round)))
     rewound = laid_under(chain, ticket, "weights", inputs)
-    return ticket_bytes(inputs["mask"], rewound, trained, facts_of_ticket(workshop, chain, round))
+    return ticket_bytes(inputs["mask"], rewound, trained, facts)
 
 
 def facts_of_ticket(workshop: Workshop, chain: Chain, round: int) -> dict[str, Any]:

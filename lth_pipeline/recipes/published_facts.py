@@ -19,11 +19,16 @@ def _is_whole(value: Any, least: int = 0) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and least <= value < 2**53
 
 
+def _is_text(value: Any) -> bool:
+    """That can be shown to a person as it is."""
+    return isinstance(value, str) and bool(value) and value.isprintable() and len(value) <= 500
+
+
 def _is_layer(value: Any) -> bool:
     if not isinstance(value, list) or len(value) != 4:
         return False
     name, kind, shape, bias = value
-    words = isinstance(name, str) and bool(name) and isinstance(kind, str) and isinstance(bias, bool)
+    words = _is_text(name) and _is_text(kind) and isinstance(bias, bool)
     return words and _are_sizes(shape) and len(shape) in (2, 4)
 
 
@@ -37,12 +42,12 @@ def _are_layers(value: Any) -> bool:
 
 
 def _has_texts(*names: str) -> Callable[[Any], bool]:
-    return lambda value: isinstance(value, Mapping) and all(isinstance(value.get(name), str) for name in names)
+    return lambda value: isinstance(value, Mapping) and all(_is_text(value.get(name)) for name in names)
 
 
 #: fact -> (whether a value is right, what would be)
 FACTS: dict[str, tuple[Callable[[Any], bool], str]] = {
-    "experiment": (lambda value: isinstance(value, str) and bool(value), "the name of an experiment"),
+    "experiment": (_is_text, "the name of an experiment"),
     "replicate": (_is_whole, "a whole number from 0 on"),
     "round": (lambda value: _is_whole(value, 1), "a whole number from 1 on"),
     "arm": (lambda value: value == "ticket", "ticket"),

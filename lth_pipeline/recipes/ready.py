@@ -1,4 +1,4 @@
-"""Before a run: own images read, and the card checked against what they are."""
+"""Before a run: own images read, published tickets fetched, and the card checked against what they are."""
 
 from __future__ import annotations
 
@@ -9,11 +9,14 @@ from pathlib import Path
 from lth_pipeline.experiments import Experiment, Fault
 from lth_pipeline.experiments.cards import card_error
 from lth_pipeline.lottery.data import DataDirs, DataError
+from lth_pipeline.recipes import registry as tickets
 from lth_pipeline.recipes.chain import Chain
 from lth_pipeline.recipes.check import faults
+from lth_pipeline.recipes.errors import NotPublishedError
 from lth_pipeline.recipes.facts import prepare, source_of
 from lth_pipeline.recipes.lineage import related
 from lth_pipeline.recipes.memory import memory_faults
+from lth_pipeline.recipes.registry import Registry
 
 
 def make_ready(
@@ -22,11 +25,14 @@ def make_ready(
     dirs: DataDirs,
     progress: Callable[[int, int], None] | None = None,
     folders: Sequence[Path] = (),
+    registry: Registry | None = None,
 ) -> None:
-    """Read the own images of experiment `name` and of those it comes from, and check its card against them and against
-    this machine's memory, and so the cards that its run trains rounds of. Raises DataError and CardError.
+    """Read the own images of experiment `name` and of those it comes from, fetch their published tickets, and check its
+    card against them and against this machine's memory, and so the cards that its run trains rounds of. Raises
+    DataError and CardError.
 
     progress: called with (images read, images in all). folders: of the cards, so that an error names file and line.
+    registry: what published tickets are asked of; None: nobody, and those in the cache are taken.
     """
     experiments = related(cards, name)
     for experiment in experiments:
@@ -34,6 +40,8 @@ def make_ready(
         if refused:
             raise card_error(experiment.name, list(folders), refused)
         prepare(experiment.data, dirs, progress)
+        if experiment.ticket_from and experiment.ticket_from.registry:
+            _fetch(experiment, dirs, folders, registry)
     for experiment in experiments:  # a branch is checked against its parent's images too
         found = faults(experiment, cards, dirs)
         if found:
@@ -42,6 +50,15 @@ def make_ready(
         too_large = memory_faults(experiment, dirs)
         if too_large:
             raise card_error(experiment.name, list(folders), too_large)
+
+
+def _fetch(experiment: Experiment, dirs: DataDirs, folders: Sequence[Path], registry: Registry | None) -> None:
+    origin = experiment.ticket_from
+    try:
+        tickets.prepare(origin, dirs, registry)
+    except NotPublishedError as error:
+        faults = [Fault("ticket_from.registry", origin.registry, str(error))]
+        raise card_error(experiment.name, list(folders), faults) from error
 
 
 def trained_with(cards: Mapping[str, Experiment], name: str, dirs: DataDirs) -> list[Experiment]:

@@ -21,6 +21,8 @@ CODE = {
     "shuffled_mask": 1,
     "dense_small": 1,
     "transferred_weights": 1,
+    "published_mask": 1,
+    "published_weights": 1,
     "trained": 1,
 }
 CODE["rewind_weights"] = CODE["trained"]  # the same loop
@@ -35,6 +37,7 @@ CODE |= {  # of each analysis
     "label_noise": 1,
     "ensembles": 1,
     "cost": 2,
+    "small_network": 1,
 }
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lth_pipeline.recipes.chain import Chain
+from lth_pipeline.recipes.registry import registered
 
 if TYPE_CHECKING:
     from lth_pipeline.recipes.workshop import Workshop
@@ -27,10 +28,25 @@ def taken_over(chain: Chain) -> str | None:
     origin = chain.owner(1).ticket_from
     if origin is None:
         return None
+    weights = {
+        "source": "with the weights it was rewound to there",
+        "trained": "with the weights that its training there ended with",
+        "own": "on weights of its own",
+    }[origin.weights]
+    if not chain.is_known():  # what was read or fetched is no longer in the cache
+        return f"Round 1 is the ticket of {origin.place}, {weights}."
     new = [layer.name for layer in chain.fresh()]
-    weights = "with the weights it was rewound to there" if origin.weights == "source" else "on weights of its own"
     layers = f"fresh and whole: {', '.join(new)}" if new else "every layer is taken over"
-    return f"Round 1 is the ticket of {origin.experiment}, round {origin.round}, {weights}; {layers}."
+    return f"Round 1 is the ticket of {taken_from(chain)}, {weights}; {layers}."
+
+
+def taken_from(chain: Chain) -> str:
+    """Whose ticket round 1 is, in words: of a published one also which version, and whose that is."""
+    origin = chain.owner(1).ticket_from
+    if not origin.registry:
+        return origin.place
+    found = registered(origin, chain.dirs)
+    return f"{origin.place} (version {found.version}: {found.whose})"
 
 
 def followed(workshop: Workshop, chain: Chain) -> Followed | None:

@@ -8,6 +8,8 @@ from lth_pipeline.experiments.settings.experiment import DRAWN as DRAWN  # sever
 
 #: arms with a mask of their own
 MASKED = ("random_mask", "shuffled_mask")
+#: kinds of what a published ticket brings along
+PUBLISHED = ("published_mask", "published_weights")
 #: arms that go on from the rewind point's weights, or from trained ones
 ON_REWOUND = ("ticket", "random_mask", "shuffled_mask", "ticket_distilled")
 
@@ -16,8 +18,9 @@ ON_REWOUND = ("ticket", "random_mask", "shuffled_mask", "ticket_distilled")
 class Step:
     """One thing to make.
 
-    kind: "initial_weights", "rewind_weights", "transferred_weights", "mask", "trained", or what an arm starts from:
-        "ticket", "reinit", "reinit_same_sign", "random_mask", "shuffled_mask", "dense_small".
+    kind: "initial_weights", "rewind_weights", "transferred_weights", "mask", "trained", of a ticket from the model
+        registry "published_mask" and "published_weights", or what an arm starts from: "ticket", "reinit",
+        "reinit_same_sign", "random_mask", "shuffled_mask", "dense_small".
     arm: of "trained": "dense" in round 0, then "ticket" or another arm; of "mask" and its weights: an arm with a mask
         of its own, else the round's mask.
     iteration: of "rewind_weights" only: the rewind point.

@@ -14,10 +14,11 @@ from lth_pipeline.lottery.randomness import generator, stream_seed
 from lth_pipeline.recipes import identity
 from lth_pipeline.recipes.artifacts import early_weights_of, weights_of
 from lth_pipeline.recipes.chain import Chain
+from lth_pipeline.recipes.errors import PublishedError
 from lth_pipeline.recipes.ladder import network_settings
 from lth_pipeline.recipes.made import Made
 from lth_pipeline.recipes.out_of_memory import saying_what_helps, unless_out_of_memory
-from lth_pipeline.recipes.pruning import drawn_mask, pruned_mask, taken_mask
+from lth_pipeline.recipes.pruning import described, drawn_mask, pruned_mask, taken_mask
 from lth_pipeline.recipes.recipe import Recipe
 from lth_pipeline.recipes.step import Step
 from lth_pipeline.recipes.together import Member, company, make_together, train_fewer, why_fewer
@@ -39,7 +40,9 @@ def compute(workshop: Workshop, chain: Chain, step: Step, recipe: Recipe, again:
     inputs = inputs_of(workshop, recipe)
     if step.kind == "mask":
         return _mask(workshop, chain, step, recipe, inputs)
-    return Made(_weights(chain, step, inputs), {})
+    if step.kind == "published_mask":
+        return described(_published(workshop, chain, step))
+    return Made(_weights(workshop, chain, step, inputs), {})
 
 
 def _trained(workshop: Workshop, chain: Chain, step: Step, recipe: Recipe, again: bool) -> Made:
@@ -68,9 +71,11 @@ def _mask(workshop: Workshop, chain: Chain, step: Step, recipe: Recipe, inputs: 
     return pruned_mask(workshop, chain, step, recipe, inputs)
 
 
-def _weights(chain: Chain, step: Step, inputs: dict[str, Tensors]) -> Tensors:
+def _weights(workshop: Workshop, chain: Chain, step: Step, inputs: dict[str, Tensors]) -> Tensors:
     """What a training starts from."""
     match step.kind:
+        case "published_weights":
+            return _published(workshop, chain, step)
         case "initial_weights":
             return _fresh_weights(chain, step, chain.model(0))
         case "transferred_weights":
@@ -85,6 +90,20 @@ def _weights(chain: Chain, step: Step, inputs: dict[str, Tensors]) -> Tensors:
         case "dense_small":
             return _fresh_weights(chain, step, small_model(chain, step.round, inputs["mask"]))
     raise ValueError(f"no step {step.kind!r}")
+
+
+def _published(workshop: Workshop, chain: Chain, step: Step) -> Tensors:
+    """The mask, or the weights, of the published ticket that `chain` begins with."""
+    from lth_pipeline.lottery.digest import digest
+    from lth_pipeline.recipes import registry
+
+    origin = chain.owner(1).ticket_from
+    ticket = registry.read(origin, workshop.dirs)
+    weights = ticket.trained if origin.weights == "trained" else ticket.rewound
+    tensors = ticket.mask if step.kind == "published_mask" else weights
+    if digest(tensors) != chain.published_content(step):
+        raise PublishedError(f"{origin.place}: is another ticket by now than when it was asked for; run again")
+    return tensors
 
 
 def small_model(chain: Chain, round: int, mask: Tensors | None) -> Model:

@@ -1,19 +1,19 @@
-"""What a ticket from another experiment brings along, and what is fresh."""
+"""What a ticket from elsewhere brings along, and what is fresh."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
-from lth_pipeline.lottery.models import Model
+from lth_pipeline.lottery.models import Layer, Model
 
 
-def carried(source: Model, target: Model) -> tuple[str, ...]:
+def carried(source: Iterable[Layer], target: Iterable[Layer]) -> tuple[str, ...]:
     """Names of the layers of `target` that take over mask and weights: those of the same name and shape in `source`.
 
     The others, such as a head for another number of classes, start whole and fresh.
     """
-    shapes = {layer.name: layer.shape for layer in source.layers}
-    return tuple(layer.name for layer in target.layers if shapes.get(layer.name) == layer.shape)
+    shapes = {layer.name: layer.shape for layer in source}
+    return tuple(layer.name for layer in target if shapes.get(layer.name) == layer.shape)
 
 
 def with_norms(model: Model, layers: Iterable[str]) -> set[str]:

@@ -140,7 +140,7 @@ class Workshop:
 
     def recipe(self, chain: Chain, step: Step) -> Recipe:
         """The recipe of `step`; what comes before it is made where it is missing."""
-        chain.facts(step.round)  # raises where own images have not been read,
+        chain.ensure_known()  # raises where own images have not been read,
         chain.rung(step.round)  # and where a round cannot be counted
         return chain.recipe(step, lambda source: self.make(chain, source).version)
 

@@ -1,4 +1,5 @@
-"""MLflow runs that may go: superseded, failed or killed ones that no run that stays refers to; and their removal."""
+"""MLflow runs that may go: superseded, failed or killed ones, and published ones without a version, that no run that
+stays refers to; and their removal."""
 
 from __future__ import annotations
 
@@ -15,6 +16,7 @@ from urllib.parse import unquote, urlsplit
 from lth_pipeline.experiments.lineups import AND
 from lth_pipeline.processes import is_dead
 from lth_pipeline.tracking.abandoned import PROCESS, close
+from lth_pipeline.tracking.registry import KIND as PUBLISHED
 from lth_pipeline.tracking.runs import pages
 from lth_pipeline.tracking.tracker import Tracker, TrackingError
 
@@ -99,6 +101,8 @@ def removable(
             return TAG in run.tags and local and not bystanders
         if run.open and _is_written(run, is_alive):
             return False
+        if run.tags["lth.kind"] == PUBLISHED:  # and no version refers to it: none was registered, or it was deleted
+            return True
         if local and cards is not None and not set(run.experiment.split(AND)) <= set(cards):  # a comparison has several
             return True
         return run.tags.get("lth.status") in (*DONE_WITH, "running")

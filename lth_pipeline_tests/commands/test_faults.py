@@ -35,6 +35,7 @@ def versions(tmp_path_factory) -> dict[str, str]:
     return undisturbed_versions(tmp_path_factory.mktemp("undisturbed"), CARD, replicates=1, through=1)
 
 
+@pytest.mark.servers  # minutes
 @pytest.mark.parametrize(
     ("fault", "says", "under"),
     [
@@ -64,6 +65,7 @@ def test_a_disk_that_takes_no_more_ends_the_run_with_a_word_and_loses_nothing(
     expect_whole(place)
 
 
+@pytest.mark.servers  # minutes
 def test_a_clock_that_is_put_back_changes_nothing(place, library, tmp_path_factory, versions):
     """A day, in the middle of a round; what is made then is older than what it is made of."""
     faults = Faults(library, tmp_path_factory.mktemp("there"), place.folder)

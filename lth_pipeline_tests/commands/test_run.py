@@ -54,6 +54,7 @@ def undisturbed(tmp_path_factory) -> dict[str, str]:
     return undisturbed_versions(tmp_path_factory.mktemp("undisturbed"), SLOW, replicates=1, through=1)
 
 
+@pytest.mark.servers  # minutes
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
 def test_a_run_that_is_stopped_in_the_middle_of_a_round_goes_on_from_there(place, how, undisturbed):
     place.card("slow", SLOW)

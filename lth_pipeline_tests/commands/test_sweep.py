@@ -3,6 +3,7 @@
 import csv
 import json
 
+import pytest
 from click.testing import CliRunner
 from dagster import AssetKey
 from mlflow import MlflowClient
@@ -36,6 +37,7 @@ matrix:
 MEMBERS = [f"six_learning_rate_{rate}_{rewind}" for rate in ("0p002", "0p01", "0p03") for rewind in ("start", "late")]
 
 
+@pytest.mark.servers  # minutes
 def test_six_experiments_from_the_card_to_their_comparison(place, inside):
     """One test, not one for each line: the run is what takes the time."""
     place.card("six", CARD)

@@ -17,7 +17,9 @@ TAKING = "ticket_from: {experiment: mine, round: 2}\n"
         ),
         pytest.param("experiment: other, round: 2", "experiment = 'other'", "in a circle: other → other", id="itself"),
         pytest.param("experiment: mine, round: 0", "round = 0", "must be at least 1", id="the dense network"),
-        pytest.param("experiment: mine, round: 2, weights: both", "weights = 'both'", "'source' or 'own'", id="both"),
+        pytest.param(
+            "experiment: mine, round: 2, weights: both", "weights = 'both'", "'source', 'own' or 'trained'", id="both"
+        ),
         pytest.param("experiment: mine, round: 200", "round = 200", "take an earlier round", id="of nothing"),
         pytest.param("experiment: mine, rund: 2", "rund = 2", "did you mean round?", id="unknown key"),
     ],
@@ -109,3 +111,41 @@ def test_a_branch_below_a_taken_ticket_cannot_take_another(tmp_path):
     assert "has no effect: round 1, which a ticket from elsewhere is, is taken over from mine" in said
     cards["other"] = "branch_of: {experiment: mine, round: 1}\nticket_from: {experiment: first, round: 1}\n"
     assert load(tmp_path, **cards)["other"].ticket_from.round == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "setting", "remedy"),
+    [
+        ("registry:digits@best/2", ".registry = 'digits@best/2'", "must be NAME@ALIAS or NAME/VERSION, such as"),
+        ("registry:digits", ".registry = 'digits'", "must be NAME@ALIAS or NAME/VERSION"),
+        ("registry:digits/best", ".registry = 'digits/best'", "must be NAME@ALIAS or NAME/VERSION"),
+        ("registry:@best", ".registry = '@best'", "must be NAME@ALIAS or NAME/VERSION"),
+        ("mine", " = 'mine'", "must be {experiment: …, round: …}, or registry: and NAME@ALIAS or NAME/VERSION"),
+        ("{registry: digits@best, round: 2}", ".round = 2", "has no effect beside registry; leave one of them out"),
+        ("{registry: digits@best, experiment: mine}", ".experiment = 'mine'", "has no effect beside registry"),
+        ("{experiment: mine}", ".round", "is missing; name the experiment and the round, or with registry"),
+        ("{weights: own}", ".experiment", "is missing; name the experiment and the round, or with registry"),
+    ],
+)
+def test_what_names_neither_an_experiment_nor_a_published_ticket(tmp_path, text, setting, remedy):
+    with pytest.raises(CardError) as caught:
+        load(tmp_path, mine=GOOD, other=GOOD + f"ticket_from: {text}\n")
+    line = f", line {line_of(GOOD + 'x', 'x')}" if text[0] != "{" or setting[-1:] in "2'" else ""
+    assert str(caught.value).startswith(f"{tmp_path}/other.yaml{line}: ticket_from{setting}: {remedy}")
+
+
+@pytest.mark.parametrize(
+    "text", ["registry:digits@best", "registry:digits/12", "{registry: my models@v-1, weights: trained}"]
+)
+def test_a_published_ticket_is_not_looked_for_when_a_card_is_read(tmp_path, text):
+    origin = load(tmp_path, mine=GOOD + f"ticket_from: {text}\n")["mine"].ticket_from
+    assert origin.experiment is None and origin.registry in text
+
+
+def test_trained_weights_are_not_rewound_and_fit_no_other_mask(tmp_path):
+    tuned = GOOD + TAKING.replace("}", ", weights: trained}")
+    said = "rewind = {'iteration': 5}: has no effect: a ticket from elsewhere keeps its trained weights"
+    refused(tmp_path, "other.yaml", said, mine=GOOD, other=tuned + "rewind: {iteration: 5}\n")
+    other = tuned.replace("arms: [ticket", "arms: [ticket, shuffled_mask")
+    said = "cannot have shuffled_mask with ticket_from.weights: trained: these weights are zero wherever"
+    refused(tmp_path, f"other.yaml, line {line_of(other, 'arms')}: arms = ", said, mine=GOOD, other=other)

@@ -5,6 +5,7 @@ import pytest
 from lth_pipeline_tests.kills import kill_and_compare
 
 
+@pytest.mark.servers  # minutes
 @pytest.mark.parametrize("together", [1, 10], ids=["alone", "together"])
 @pytest.mark.timeout(600)
 def test_a_run_that_is_killed_again_and_again_loses_nothing(tmp_path_factory, furnished, together):

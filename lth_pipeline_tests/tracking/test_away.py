@@ -12,10 +12,12 @@ from contextlib import contextmanager, suppress
 import pytest
 
 from lth_pipeline.tracking.patience import Away, Patience, TrackingError
+from lth_pipeline.tracking.registered import NotRegisteredError, fetch_file, resolve
 from lth_pipeline.tracking.rounds import CURVE_METRICS, SUMMARY_METRICS, Logger
 from lth_pipeline.tracking.runs import Training
 from lth_pipeline.tracking.tracker import open_tracker
 from lth_pipeline_tests.places import free_port
+from lth_pipeline_tests.publishing import register
 
 ROWS = [{"iteration": place, **dict.fromkeys(CURVE_METRICS, place / 8)} for place in range(8)]
 FACTS = {**dict.fromkeys(SUMMARY_METRICS, 1.0), "density": 0.8}
@@ -155,3 +157,18 @@ def test_a_database_that_takes_nothing_more_is_not_waited_for():
     with pytest.raises(TrackingError, match=r"somewhere/mlflow.db cannot be used .*disk is full"):
         patience.insist(full)
     assert len(asked) == 1
+
+
+def test_a_published_file_comes_through_the_server_and_not_while_it_is_away(server, tracker, tmp_path):
+    version = register(tracker.client, "tickets", b"a ticket", "best")
+    found = resolve(tracker, "tickets", "best")
+    assert (found.version, found.run_id) == (version.version, version.run_id)
+    assert fetch_file(tracker, found.run_id, "ticket.safetensors", tmp_path).read_bytes() == b"a ticket"
+    for asked, said in ((("fund", "best"), "there are: tickets"), (("tickets", "worst"), r"best \(version 1\)")):
+        with pytest.raises(NotRegisteredError, match=said):
+            resolve(tracker, *asked)
+    with server[1](), tracker.patience.none():
+        with pytest.raises(Away, match="does not answer"):
+            resolve(tracker, "tickets", "best")
+        with pytest.raises(Away, match="does not answer"):
+            fetch_file(tracker, found.run_id, "ticket.safetensors", tmp_path)

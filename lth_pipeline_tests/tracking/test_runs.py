@@ -76,6 +76,7 @@ def test_the_mask_comes_from_the_run_whose_weights_were_pruned(inside, client):
     assert (first.params["training.iterations"], first.tags["lth.round"]) == ("120", "1")
 
 
+@pytest.mark.servers  # minutes
 def test_a_store_that_was_lost_is_filled_again_and_nothing_trained(inside):
     import shutil
 

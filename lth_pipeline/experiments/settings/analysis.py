@@ -32,7 +32,7 @@ class AnalysisSettings(Settings):
     ) = setting(
         None,
         description="the rounds whose networks landscapes, connectivity, robustness and the like look at; left out: "
-        "the dense network, the last round and two between",
+        "the dense network, the last round and two between (the small network of fully connected layers: every round)",
     )
     examples: Annotated[int, Field(ge=10, le=10**6)] = setting(
         1000, description="images that landscapes, gradients, corruptions and attacks look at, drawn by the seed"
@@ -87,6 +87,12 @@ class AnalysisSettings(Settings):
         (0.2, 0.4),
         description="shares of training labels that are replaced by others, drawn by the seed",
         source="Zhang et al. 2017 (Understanding Deep Learning Requires Rethinking Generalization): 0 to 1",
+    )
+    semi_structured: bool = setting(
+        False,
+        description="whether the small network is also measured with weights two of four of which are zero in the "
+        "GPU's own form, in float16: on a GPU that has it, where the mask leaves such layers",
+        source="Mishra et al. 2021 (Accelerating Sparse Deep Neural Networks)",
     )
     resamples: Annotated[int, Field(ge=100, le=10**6)] = setting(
         10000, description="bootstrap resamples of the replicates for intervals"

@@ -20,6 +20,8 @@ from lth_pipeline.experiments.settings.transfer import TransferSettings
 
 #: arms with a random draw of their own
 DRAWN = {"reinit", "reinit_same_sign", "random_mask", "shuffled_mask"}
+#: arms that lay another mask on the ticket's own weights
+MOVED = ("random_mask", "shuffled_mask")
 #: criteria whose mask can be followed while the dense network is trained
 FOLLOWED = ("magnitude", "magnitude_increase", "movement")
 
@@ -91,7 +93,9 @@ class Experiment(Settings):
     )
     branch_of: Branch | None = setting(None, description="take over another experiment's rounds below `round`")
     ticket_from: TransferSettings | None = setting(
-        None, description="take a ticket that another experiment found", source="Morcos et al. 2019"
+        None,
+        description="take a ticket that was found elsewhere: by another experiment, or published",
+        source="Morcos et al. 2019",
     )
     sweep: SweepPoint | None = Field(None, exclude=True)  # the loader's: not a line of a card
 
@@ -115,11 +119,23 @@ class Experiment(Settings):
         if self.training.patience and self.training.patience * self.training.evaluate_every >= left:
             expected = f"has no effect: so many evaluations take all the {left:,} iterations of a ticket; give fewer"
             raise FieldFault("training.patience", self.training.patience, expected)
-        rewound = self.rewind.iteration or self.rewind.fraction or self.rewind.epoch
-        if self.ticket_from and self.ticket_from.weights == "source" and (rewound or self.rewind.mode != "weights"):
-            expected = "has no effect: a ticket from elsewhere keeps the weights it was rewound to; leave rewind out"
-            raise FieldFault("rewind", self.rewind.model_dump(exclude_defaults=True), expected)
+        self._check_ticket()
         return self
+
+    def _check_ticket(self) -> None:
+        if self.ticket_from is None or self.ticket_from.weights == "own":
+            return
+        if self.rewind.iteration or self.rewind.fraction or self.rewind.epoch or self.rewind.mode != "weights":
+            kept = "the weights it was rewound to" if self.ticket_from.weights == "source" else "its trained weights"
+            expected = f"has no effect: a ticket from elsewhere keeps {kept}; leave rewind out"
+            raise FieldFault("rewind", self.rewind.model_dump(exclude_defaults=True), expected)
+        moved = [arm for arm in MOVED if arm in self.arms]
+        if self.ticket_from.weights == "trained" and moved:
+            expected = (
+                f"cannot have {moved[0]} with ticket_from.weights: trained: these weights are zero wherever the ticket "
+                "was pruned, and another mask would leave little of them; leave it out, or take weights: source"
+            )
+            raise FieldFault("arms", list(self.arms), expected)
 
     def _check_arms(self) -> None:
         if self.draws > 1 and not DRAWN & set(self.arms):

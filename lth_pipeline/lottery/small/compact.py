@@ -60,7 +60,7 @@ def compact(
     float64 and rounded once, so that the logits differ by float32's rounding alone.
     """
     traced, own = trace(model, image_shape, mean, std)
-    alive = {name: tensor * mask[name] if mask and name in mask else tensor for name, tensor in weights.items()}
+    alive = {name: tensor.where(mask[name], 0) if mask and name in mask else tensor for name, tensor in weights.items()}
     program, tensors = unscaled(*folded(traced.program, {**alive, **own}), traced.shapes)
     constant = constants(program, tensors, traced.shapes)
     keep = kept(program, tensors, traced.shapes, constant)
@@ -148,7 +148,8 @@ class _Writing:
         """channels: of those that the value holds."""
         place = {channel: index for index, channel in enumerate(self.held[name].tolist())}
         index = torch.tensor([place[channel] for channel in channels.tolist()], dtype=torch.int32)
-        self._add(Op("select", (name,), gives, {"index": f"{gives}.index"}), channels, {f"{gives}.index": index})
+        op = Op("select", (name,), gives, {"index": f"{gives}.index"}, {"channels": len(self.held[name])})
+        self._add(op, channels, {f"{gives}.index": index})
 
     def _flattened(self, op: Op) -> None:
         """Each channel becomes its places; those that are not read are left out, where that makes it smaller."""

@@ -6,7 +6,8 @@ This file needs nothing but torch, and safetensors to load a file: a copy of it 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+import warnings
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -25,8 +26,9 @@ class Op:
     kind: "normalise" (tensors mean, std, one a channel), "conv" (weight, bias; numbers kernel, stride, padding), "norm"
         (weight, bias, mean, variance; batch normalisation in evaluation), "linear" (weight, bias), "relu", "pool"
         (largest of kernel × kernel; numbers kernel, stride, padding), "mean" (of height and width), "flatten", "select"
-        (tensor index: these channels or units, in this order), "add" (tensors part0, part1: which channels of the sum
-        each value is added to, left out where it has all of them; bias: added to every place; number channels).
+        (tensor index: these channels or units, in this order; number channels: of so many), "add" (tensors part0,
+        part1: which channels of the sum each value is added to, left out where it has all; bias: added to every place;
+        number channels).
     """
 
     kind: str
@@ -53,6 +55,8 @@ def from_json(found: Mapping[str, Any]) -> Program:
     if found["format"] != FORMAT:
         raise ValueError(f"format {found['format']!r}: this reads format {FORMAT}")
     ops = [Op(op["kind"], tuple(op["reads"]), op["gives"], op["tensors"], op["numbers"]) for op in found["ops"]]
+    if unknown := {op.kind for op in ops} - set(_RUNS):
+        raise ValueError(f"operation {min(unknown)!r}: there are {', '.join(_RUNS)}")
     channels, height, width = map(int, found["image_shape"])
     return Program((channels, height, width), tuple(ops))
 
@@ -74,51 +78,102 @@ class Network(torch.nn.Module):
                     self._names[name] = f"t{len(self._names)}"  # torch wants names without dots
                     self.register_buffer(self._names[name], _laid_out(tensors[name]))
         last = {name: place for place, op in enumerate(program.ops) for name in op.reads}
-        #: values that no later operation reads: the operation may overwrite them
-        self._spent = [{name for name in op.reads if last[name] == place} for place, op in enumerate(program.ops)]
+        #: (operation, what runs it, {role: name of a buffer}, values that no later operation reads, whether it may
+        #: overwrite what it reads)
+        self._steps = []
+        for place, op in enumerate(program.ops):
+            spent = tuple({name for name in op.reads if last[name] == place})
+            roles = {role: self._names[name] for role, name in op.tensors.items()}
+            self._steps.append((op, _RUNS[op.kind], roles, spent, bool(spent) and op.reads[0] != "image"))
 
     def tensor(self, name: str) -> torch.Tensor:
         return getattr(self, self._names[name])
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        values = {"image": images}
-        for op, spent in zip(self.program.ops, self._spent, strict=True):
+        values, held = {"image": images}, self._buffers  # looked up at each pass: a move to a GPU replaces them
+        for op, run, roles, spent, own in self._steps:
             given = [values[name] for name in op.reads]
-            values[op.gives] = self._run(op, given, own=bool(spent) and op.reads[0] != "image")
+            values[op.gives] = run(given, {role: held[name] for role, name in roles.items()}, op.numbers, own)
             for name in spent:
                 del values[name]
         return values[self.program.ops[-1].gives]
 
-    def _run(self, op: Op, given: list[torch.Tensor], own: bool) -> torch.Tensor:
-        x = given[0]
-        part = {role: self.tensor(name) for role, name in op.tensors.items()}
-        number = op.numbers
-        match op.kind:
-            case "normalise":
-                return x.sub(_channels(part["mean"])).div_(_channels(part["std"]))
-            case "conv" if part["weight"].layout != torch.strided:
-                return _sparse_conv(x, part["weight"], part.get("bias"), number)
-            case "conv":
-                return functional.conv2d(x, part["weight"], part.get("bias"), number["stride"], number["padding"])
-            case "linear" if part["weight"].layout != torch.strided:
-                return torch.addmm(part["bias"].unsqueeze(1), part["weight"], x.t()).t()
-            case "linear":
-                return functional.linear(x, part["weight"], part.get("bias"))
-            case "norm":
-                return functional.batch_norm(x, part["mean"], part["variance"], part["weight"], part["bias"])
-            case "relu":
-                return x.relu_() if own else x.relu()
-            case "pool":
-                return functional.max_pool2d(x, number["kernel"], number["stride"], number["padding"])
-            case "mean":
-                return x.mean((2, 3))
-            case "flatten":
-                return x.flatten(1)
-            case "select":
-                return x.index_select(1, part["index"])
-            case "add":
-                return _sum(given, part, number["channels"])
-        raise ValueError(f"no operation {op.kind!r}")
+
+# What runs an operation. given: the values it reads. part: its tensors, by role. own: whether it may overwrite the
+# first value. Each gives the new value.
+
+
+def _normalise(given, part, number, own):
+    return given[0].sub(_by_channel(part["mean"])).div_(_by_channel(part["std"]))
+
+
+def _conv(given, part, number, own):
+    weight = part["weight"]
+    if weight.layout != torch.strided:
+        return _sparse_conv(given[0], weight, part.get("bias"), number)
+    return functional.conv2d(given[0], weight, part.get("bias"), number["stride"], number["padding"])
+
+
+def _norm(given, part, number, own):
+    return functional.batch_norm(given[0], part["mean"], part["variance"], part["weight"], part["bias"])
+
+
+def _linear(given, part, number, own):
+    x, weight = given[0], part["weight"]
+    if weight.layout == torch.strided:
+        return functional.linear(x, weight, part.get("bias"))
+    if len(x) == 1 and weight.layout == torch.sparse_csr:  # half the time of a product with one column
+        return torch.mv(weight, x[0]).add_(part["bias"]).unsqueeze(0)
+    return torch.addmm(part["bias"].unsqueeze(1), weight, x.t()).t()
+
+
+def _relu(given, part, number, own):
+    return given[0].relu_() if own else given[0].relu()
+
+
+def _pool(given, part, number, own):
+    return functional.max_pool2d(given[0], number["kernel"], number["stride"], number["padding"])
+
+
+def _mean(given, part, number, own):
+    return given[0].mean((2, 3))
+
+
+def _flatten(given, part, number, own):
+    return given[0].flatten(1)
+
+
+def _select(given, part, number, own):
+    return given[0].index_select(1, part["index"])
+
+
+def _add(given, part, number, own):
+    whole = [x for place, x in enumerate(given) if f"part{place}" not in part]
+    if whole:
+        total = whole[0] if len(whole) == 1 else whole[0] + whole[1]
+    else:
+        first = given[0]
+        total = first.new_zeros((first.shape[0], number["channels"], *first.shape[2:]))
+    if "bias" in part:
+        total = total + part["bias"].view(1, -1, *[1] * (total.dim() - 2))
+    for place, x in enumerate(given):
+        if f"part{place}" in part:
+            total = total.index_add(1, part[f"part{place}"], x)
+    return total
+
+
+_RUNS = {
+    "normalise": _normalise,
+    "conv": _conv,
+    "norm": _norm,
+    "linear": _linear,
+    "relu": _relu,
+    "pool": _pool,
+    "mean": _mean,
+    "flatten": _flatten,
+    "select": _select,
+    "add": _add,
+}
 
 
 def load(path: str) -> Network:
@@ -133,22 +188,31 @@ def load(path: str) -> Network:
 
 def joined(tensors: Mapping[str, torch.Tensor], sparse: Mapping[str, Mapping[str, Any]]) -> Tensors:
     """The tensors that `tensors` holds in parts. sparse: {name: {"shape": (out, in, …), "dense": whether it is computed
-    as a dense tensor all the same}}. values: (n,) of CSR, (n, height, width) of blocks."""
+    as a dense tensor all the same}}. values: (n,) of CSR, (n, height, width) of blocks. rows: how many of them each row
+    has. columns: how many places were left out before each in its row. Raises RuntimeError where they do not fit."""
     found = {name: tensor for name, tensor in tensors.items() if name.rsplit("/", 1)[0] not in sparse}
     for name, how in sparse.items():
         rows, columns, values = (tensors[f"{name}/{part}"] for part in ("rows", "columns", "values"))
         out, *rest = how["shape"]
         shape = (out, torch.Size(rest).numel())
         make = torch.sparse_csr_tensor if values.dim() == 1 else torch.sparse_bsr_tensor
-        # int32 (what MKL takes; int64 indices are converted at each product)
-        matrix = make(_offsets(rows), columns.to(torch.int32), values, shape)
+        begins = _offsets(rows)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # "CSR is in beta"
+            matrix = make(begins, _columns(columns, rows, begins), values, shape, check_invariants=True)
         found[name] = matrix.to_dense().reshape(how["shape"]) if how["dense"] else matrix
     return found
 
 
 def _offsets(counts: torch.Tensor) -> torch.Tensor:
-    """Where each row begins, of how many each has."""
+    """Where each row begins, of how many each has. int32 as MKL has it: int64 would be converted at each product."""
     return torch.cat([torch.zeros(1, dtype=torch.int32), counts.to(torch.int32).cumsum(0, dtype=torch.int32)])
+
+
+def _columns(skipped: torch.Tensor, counts: torch.Tensor, begins: torch.Tensor) -> torch.Tensor:
+    """int32: the column of each value, of how many were left out before it in its row."""
+    ends = torch.cat([torch.zeros(1, dtype=torch.int64), (skipped.long() + 1).cumsum(0)])
+    return (ends[1:] - 1 - ends[begins[:-1].long()].repeat_interleave(counts.long())).to(torch.int32)
 
 
 def _laid_out(tensor: torch.Tensor) -> torch.Tensor:
@@ -158,24 +222,9 @@ def _laid_out(tensor: torch.Tensor) -> torch.Tensor:
     return tensor.contiguous(memory_format=torch.channels_last) if is_kernel else tensor
 
 
-def _channels(values: torch.Tensor) -> torch.Tensor:
+def _by_channel(values: torch.Tensor) -> torch.Tensor:
     """(C,) -> (C, 1, 1)."""
     return values.view(-1, 1, 1)
-
-
-def _sum(given: Sequence[torch.Tensor], part: Mapping[str, torch.Tensor], channels: int) -> torch.Tensor:
-    whole = [x for place, x in enumerate(given) if f"part{place}" not in part]
-    if whole:
-        total = whole[0] if len(whole) == 1 else whole[0] + whole[1]
-    else:
-        first = given[0]
-        total = first.new_zeros((first.shape[0], channels, *first.shape[2:]))
-    if "bias" in part:
-        total = total + part["bias"].view(1, -1, *[1] * (total.dim() - 2))
-    for place, x in enumerate(given):
-        if f"part{place}" in part:
-            total = total.index_add(1, part[f"part{place}"], x)
-    return total
 
 
 def _sparse_conv(
@@ -188,4 +237,4 @@ def _sparse_conv(
     patches = functional.unfold(x, kernel, padding=padding, stride=stride)  # (N, in × k × k, places)
     out = weight @ patches.transpose(0, 1).reshape(patches.shape[1], -1)
     out = out.view(-1, count, height, width).transpose(0, 1)
-    return out if bias is None else out + _channels(bias)
+    return out if bias is None else out + _by_channel(bias)

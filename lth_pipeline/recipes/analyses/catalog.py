@@ -123,5 +123,17 @@ _ALL = (
         "cost",
         always=True,
     ),
+    Analysis(
+        "small_network",
+        "The small network",
+        "replicate",
+        "Is the ticket smaller and faster than the dense network: on disk, in memory, in time, in which form?",
+        "cost",
+        trains=True,
+        checks={
+            "same_outputs": "Every exact form has the logits of the trained network up to float32's rounding, and its "
+            "predictions on the whole test set."
+        },
+    ),
 )
 ANALYSES = {analysis.name: analysis for analysis in _ALL}

@@ -12,6 +12,8 @@ from lth_pipeline.recipes.analyses.analysis import Found, Part, Rows, Subject
 from lth_pipeline.recipes.analyses.networks import last_round, same_data
 from lth_pipeline.recipes.analyses.power import device, watts
 from lth_pipeline.recipes.chain import Chain
+from lth_pipeline.recipes.lineage import related
+from lth_pipeline.recipes.registry import published_tickets
 from lth_pipeline.recipes.step import Step
 from lth_pipeline.recipes.workshop import Product, Seen, Workshop
 
@@ -141,8 +143,9 @@ def _of_one(
     return row | saved | {"never": one.never}
 
 
-#: why no payback is told: the ticket goes on from weights that only the search has, or dense did another task
-NOT_REWOUND, OTHER_DATA = "not rewound", "other data"
+#: why no payback is told: the ticket goes on from weights that only the search has, dense did another task, or the
+#: search was made where the ticket was published
+NOT_REWOUND, OTHER_DATA, PUBLISHED = "not rewound", "other data", "published"
 OF_DENSE = ("forward_flops_dense", "training_flops_dense", "dense_seconds", "dense_early_stop")
 
 
@@ -230,7 +233,11 @@ def _spent(subject: Subject, chain: Chain, networks: Networks) -> list[Spent]:
 def _never(chain: Chain, round: int) -> str | None:
     if not same_data(chain, round):
         return OTHER_DATA
-    return NOT_REWOUND if round and chain.owner(round).rewind.mode != "weights" else None
+    if round and published_tickets(related(chain.cards, chain.name)):
+        return PUBLISHED
+    origin = chain.owner(round).ticket_from
+    from_trained = chain.owner(round).rewind.mode != "weights" or (origin and origin.weights == "trained")
+    return NOT_REWOUND if round and from_trained else None
 
 
 def led_to(chain: Chain, step: Step) -> list[tuple[Chain, Step]]:

@@ -13,6 +13,7 @@ from lth_pipeline.reports.wording import digits, left, with_error
 WHY = {
     "not rewound": "No payback is told: tickets that are not rewound go on from trained weights, so that to train one "
     "again takes the search again",
+    "published": "No payback is told: the ticket was published elsewhere, and what finding it took is not in this",
     "other data": "No payback is told: the dense network, the parent's, learned other data",
 }
 BUSY = (

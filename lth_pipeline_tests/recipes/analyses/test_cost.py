@@ -93,6 +93,12 @@ def test_a_ticket_from_elsewhere_is_charged_with_what_was_done_there(tmp_path):
     assert part.settings["before"]["r01"] == ["source:r00.dense.0", "source:r01.ticket.0"]
 
 
+def test_a_ticket_with_its_trained_weights_is_charged_with_their_training_and_pays_nothing_back(tmp_path):
+    taker = card(seed=1, ticket_from={"experiment": "source", "round": 1, "weights": "trained"}, pruning={"rounds": 1})
+    _, ticket = table_of(subject_of(tmp_path, "taker", source=card(), taker=taker))
+    assert ticket["search_iterations"] == 2 * STEPS and ticket["never"] == "not rewound"
+
+
 def test_what_diverged_has_no_cost_to_compare(tmp_path):
     wild = card(training={"learning_rate": 1e30}, pruning={"rounds": 1})
     cards, workshop = load(tmp_path / "cards", one=wild), workshop_in(tmp_path / "store")

@@ -15,7 +15,10 @@ SETTINGS = {
     "margin": (0.02, {"verdict"}),
     "rounds": (
         [0, 1],
-        {"loss_landscape", "training_path", "connectivity", "robustness", "label_noise", "ensembles", "paper_figures"},
+        {
+            *("loss_landscape", "training_path", "connectivity", "robustness", "label_noise", "ensembles"),
+            *("paper_figures", "small_network"),
+        },
     ),
     "examples": (50, {"loss_landscape", "training_path", "robustness"}),
     "landscape_points": (7, {"loss_landscape", "training_path"}),
@@ -24,6 +27,7 @@ SETTINGS = {
     "severities": ([2], {"robustness"}),
     "radii": ([0.2], {"robustness"}),
     "noisy_labels": ([0.5], {"label_noise"}),
+    "semi_structured": (True, {"small_network"}),
     "resamples": (300, {"verdict"}),
 }
 

@@ -57,7 +57,7 @@ def decode_chunk(chunk: list[tuple[Row, Path | bytes]], image_size: int | None, 
         except DataError:
             raise
         except Exception as error:  # damaged bytes make Pillow raise what its parsers happen to stumble on
-            done.broken.append((row.name, _reason(error)))
+            done.broken.append((row.name, reason(error)))
             continue
         done.sizes.setdefault(image.shape[1:], row.name)
         done.rows.append(row)
@@ -82,13 +82,17 @@ def decode(content: bytes, image_size: int | None, colour: str) -> np.ndarray:
         if image.width * image.height > (Image.MAX_IMAGE_PIXELS or np.inf):
             raise Image.DecompressionBombError
         ImageOps.exif_transpose(image, in_place=True)
-        pixels = _eight_bits(image)
-        if pixels.mode != MODES[colour]:
-            pixels = pixels.convert(MODES[colour])
+        pixels = plain(image, colour)
         if image_size is not None and pixels.size != (image_size, image_size):
-            pixels = _square(pixels, image_size)
+            pixels = fitted(pixels, image_size, image_size)
         array = np.asarray(pixels)
     return array.reshape(*array.shape[:2], COLOURS[colour]).transpose(2, 0, 1)
+
+
+def plain(image: Image.Image, colour: str) -> Image.Image:
+    """`image` with 8 bits a channel, "rgb" or "grey"."""
+    pixels = _eight_bits(image)
+    return pixels if pixels.mode == MODES[colour] else pixels.convert(MODES[colour])
 
 
 def _webp_pixels(content: bytes) -> int:
@@ -133,16 +137,17 @@ def _eight_bits(image: Image.Image) -> Image.Image:
     return image
 
 
-def _square(image: Image.Image, size: int) -> Image.Image:
-    """The centred square of `image`, scaled to `size`, in one step: a very long image never gets large.
+def fitted(image: Image.Image, width: int, height: int) -> Image.Image:
+    """The centre of `image` with these proportions, scaled to this size, in one step: a very long image never gets
+    large.
 
     The same as to scale first and to crop then, but for a last bit where Pillow takes rows before columns.
     """
     from PIL import Image
 
-    side = min(image.size)
-    left, top = (image.width - side) / 2, (image.height - side) / 2
-    return image.resize((size, size), Image.Resampling.BICUBIC, box=(left, top, left + side, top + side))
+    across, down = min(image.width, image.height * width / height), min(image.height, image.width * height / width)
+    left, top = (image.width - across) / 2, (image.height - down) / 2
+    return image.resize((width, height), Image.Resampling.BICUBIC, box=(left, top, left + across, top + down))
 
 
 def _bytes(path: Path) -> bytes:
@@ -154,7 +159,8 @@ def _bytes(path: Path) -> bytes:
         ) from error
 
 
-def _reason(error: Exception) -> str:
+def reason(error: Exception) -> str:
+    """What Pillow, or its parsers, found wrong, in a few words."""
     from PIL import Image, UnidentifiedImageError
 
     if isinstance(error, UnidentifiedImageError):

@@ -11,7 +11,10 @@ def register(client: MlflowClient, name: str, content: bytes | None, alias: str 
     if not client.search_registered_models(f"name='{name}'"):
         client.create_registered_model(name)
     experiment = client.get_experiment_by_name(name)
-    run = client.create_run(experiment.experiment_id if experiment else client.create_experiment(name))
+    if experiment is None:  # beside the database: MLflow's default is the folder that the tests run in
+        folder = Path(client.tracking_uri.removeprefix("sqlite:///")).parent / "artifacts" / name
+        experiment_id = client.create_experiment(name, artifact_location=folder.as_uri())
+    run = client.create_run(experiment.experiment_id if experiment else experiment_id)
     if content is not None:
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder, file)

@@ -84,10 +84,10 @@ def time_of(milliseconds: float) -> str:
 
 def times_of(ratios: pd.Series) -> str:
     """ "3.4 times (3.2 to 3.6)": mean, least and greatest replicate, where these differ by more than a per cent."""
-    mean, low, high = ratios.mean(), ratios.min(), ratios.max()
-    count = 3 if mean < 2 else 2
-    spread = f" ({digits(low, count)} to {digits(high, count)})" if high > 1.01 * low else ""
-    return f"{digits(mean, count)} times{spread}"
+    count = 3 if ratios.mean() < 2 else 2
+    mean, low, high = (digits(each, count) for each in (ratios.mean(), ratios.min(), ratios.max()))
+    spread = f" ({low} to {high})" if low != high and ratios.max() > 1.01 * ratios.min() else ""
+    return f"{mean} times{spread}"
 
 
 def slower(table: pd.DataFrame, round: int) -> str:

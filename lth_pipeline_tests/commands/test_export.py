@@ -181,5 +181,5 @@ def test_a_file_that_says_something_else_is_not_written(trained, tmp_path):
 def test_without_the_packages_it_says_what_to_install(trained, tmp_path):
     with patch.dict(sys.modules, {"onnx": None}):
         said = export(trained, "small", "--round=1", "--replicate=0", f"--to={tmp_path}/a.onnx", check=False)
-    assert "the Python package onnx is missing" in said and "pip install 'lth_pipeline[export]'" in said
+    assert "the Python package onnx is missing" in said and "pip install --editable '.[export]'" in said
     assert not list(tmp_path.iterdir())

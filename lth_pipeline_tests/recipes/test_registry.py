@@ -1,6 +1,6 @@
 """Tickets from the model registry as chains take them: a registry of bytes here, MLflow's in commands/."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pandas as pd
@@ -196,6 +196,17 @@ def test_it_is_fetched_once_and_known_without_asking(bench):
     assert known.chain.is_known() and known.product(Step("mask", 1)).computed
     said = "Round 1 is the ticket of registry:found@best (version 1: source, replicate 0, round 2), with the weights"
     assert taken_over(known.chain).startswith(said)
+
+
+def test_who_need_not_ask_anew_goes_by_the_last_answer(bench):
+    """As the runs of one `lth run`, which all take the version that it found."""
+    cards = bench.cards(source=card(), taker=taking())
+    not_anew = replace(bench.shelf.registry, anew=False)
+    source = bench.publish(cards, 1)
+    make_ready(cards, "taker", bench.dirs, registry=not_anew)
+    bench.publish(cards, 2)
+    make_ready(cards, "taker", bench.dirs, registry=not_anew)
+    assert same(bench.made(cards, "taker").mask(1), source.mask(1))
 
 
 def test_an_alias_that_moves_is_another_ticket(bench):

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import torch
 
 INSTALL = (
-    "pip install 'lth_pipeline[robustness]', and where libGL.so.1 is missing (a Debian machine without a screen) "
+    "pip install --editable '.[robustness]', and where libGL.so.1 is missing (a Debian machine without a screen) "
     "apt-get install libgl1 libglib2.0-0"
 )
 

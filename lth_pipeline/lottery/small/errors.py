@@ -15,5 +15,5 @@ def needed(name: str) -> ModuleType:
     except ImportError as error:
         package = name.split(".", 1)[0]
         raise ExportError(
-            f"the Python package {package} is missing ({error}); install it: pip install 'lth_pipeline[export]'"
+            f"the Python package {package} is missing ({error}); install it: pip install --editable '.[export]'"
         ) from error

@@ -88,7 +88,7 @@ def _onnx(path: Path) -> tuple[dict[str, Any], Logits]:
         import onnxruntime
     except ImportError as error:
         raise ModelFileError(
-            f"ONNX files are run by onnxruntime, which is not installed ({error}): pip install 'lth_pipeline[export]'"
+            f"ONNX files are run by onnxruntime, which is not installed ({error}): pip install --editable '.[export]'"
         ) from error
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1

@@ -1,7 +1,7 @@
 """The small network: how large and how quick every round's ticket is, in every form, against the dense network.
 
 Of the dense network and the ticket of every round; where there are convolutions, of the chosen rounds. onnxruntime's
-figures need the packages of lth_pipeline[export]; without them they are left out, and `machine` says so.
+figures need the packages of .[export]; without them they are left out, and `machine` says so.
 """
 
 from __future__ import annotations

@@ -210,7 +210,7 @@ def _layers(ticket: Ticket) -> Rows:
 
 def _machine(chain: Chain, device: torch.device, forms: Sequence[Form], onnx: bool, two_four: bool) -> dict[str, Any]:
     """left_out: which forms are not there, and why, in words; None: all are."""
-    left_out = [] if onnx else ["onnxruntime and int8 are left out: pip install 'lth_pipeline[export]'"]
+    left_out = [] if onnx else ["onnxruntime and int8 are left out: pip install --editable '.[export]'"]
     if two_four and not has_kernels(device):
         left_out.append("2:4 is left out: it needs a CUDA device of compute capability 8.0 or more")
     elif two_four and not any(form.row["form"] == "2:4" for form in forms):

@@ -116,7 +116,7 @@ def _text(calibration: pd.DataFrame, attacks: pd.DataFrame, corruptions: pd.Data
     else:
         text.append(
             "Corruptions were left out: they need pictures of 8 pixels or more a side and a package that is not there. "
-            "Get it by pip install 'lth_pipeline[robustness]' (on a Debian machine without a screen also apt-get "
+            "Get it by pip install --editable '.[robustness]' (on a Debian machine without a screen also apt-get "
             "install libgl1 libglib2.0-0), then make this analysis again."
         )
     if len(attacks):

@@ -145,7 +145,7 @@ def test_without_onnxruntime_the_rest_is_measured_and_it_is_said(plain, monkeypa
     assert {row["form"] for row in found.tables["forms"]} == set(TORCH) < {r["form"] for r in with_both.tables["forms"]}
     assert {row["onnxruntime"] for row in found.tables["machine"]} == {None}
     [check] = small_network.checks(found, plain.experiment)
-    assert check.passed and "pip install 'lth_pipeline[export]'" in check.why
+    assert check.passed and "pip install --editable '.[export]'" in check.why
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="of machines without a GPU")

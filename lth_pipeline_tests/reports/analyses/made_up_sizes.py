@@ -65,7 +65,7 @@ def tables(replicates=(0, 1, 2), rounds=range(9), forms=FORMS, collapse=False) -
                 "torch": "2.9.0",
                 "onnxruntime": "1.31.0" if onnx else None,
                 "compressor": "zlib, level 9",
-                "left_out": None if onnx else "onnxruntime is left out: pip install 'lth_pipeline[export]'",
+                "left_out": None if onnx else "onnxruntime is left out: pip install --editable '.[export]'",
             }
         )
     return {"forms": pd.DataFrame(found), "layers": pd.DataFrame(layers), "machine": pd.DataFrame(machine)}

@@ -116,7 +116,7 @@ def test_the_telling_radius_leaves_half():
 def test_without_corruptions_it_says_how_to_get_them():
     found = shown(Findings(without(made_up(), "corruptions").tables))
     assert [chart.name for chart in found.charts] == [*ATTACK, *CALIBRATION]
-    assert "Corruptions were left out" in found.text[0] and "lth_pipeline[robustness]" in found.text[0]
+    assert "Corruptions were left out" in found.text[0] and ".[robustness]" in found.text[0]
     assert "corrupted images:" not in found.headline
     assert {row[3] for row in found.shown[0].rows} == {"–"}
 

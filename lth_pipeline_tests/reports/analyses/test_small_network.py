@@ -97,7 +97,7 @@ def test_without_a_dense_network_there_are_no_ratios():
 
 def test_without_onnx_runtime_it_is_said_and_nothing_of_it_is_drawn():
     section = section_of(tables(forms=TORCH))
-    assert "PyTorch. Onnxruntime is left out: pip install 'lth_pipeline[export]'." in section.text[1]
+    assert "PyTorch. Onnxruntime is left out: pip install --editable '.[export]'." in section.text[1]
     lines = {line.name for chart in section.charts for panel in chart.panels for line in panel.lines}
     assert lines == {"as trained, PyTorch", "compact, PyTorch", "sparse, PyTorch", "dense"}
     assert "ONNX" not in section.headline

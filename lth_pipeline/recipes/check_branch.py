@@ -8,12 +8,14 @@ from difflib import get_close_matches
 from pydantic import BaseModel
 
 from lth_pipeline.experiments import Experiment, Fault
+from lth_pipeline.experiments.settings import TransferSettings
 from lth_pipeline.lottery.data import DataDirs
 from lth_pipeline.recipes.facts import facts_of
 from lth_pipeline.recipes.ladder import model_of, ranked_layers, source_layers
 from lth_pipeline.recipes.lineage import owner
 from lth_pipeline.recipes.registry import registered
 from lth_pipeline.recipes.rewinding import rewind_iteration
+from lth_pipeline.recipes.step import MASKED
 from lth_pipeline.recipes.transfer import carried
 
 #: settings that make a branch another experiment than its parent
@@ -120,6 +122,14 @@ def _circle(cards: Mapping[str, Experiment], name: str, way: tuple[str, ...]) ->
     return next((c for a in above if a and a.experiment and (c := _circle(cards, a.experiment, (*way, name)))), None)
 
 
+def _is_cut(cards: Mapping[str, Experiment], origin: TransferSettings, dirs: DataDirs | None) -> bool:
+    """Whether the weights that a ticket was rewound to are what another one was trained to (weights: trained)."""
+    if origin.registry:
+        return registered(origin, dirs).cut
+    above = owner(cards, origin.experiment, origin.round).ticket_from
+    return above is not None and above.weights == "trained"
+
+
 def transfer_faults(experiment: Experiment, cards: Mapping[str, Experiment], dirs: DataDirs | None) -> list[Fault]:
     """Whether the ticket that `experiment` takes fits its network."""
     origin = experiment.ticket_from
@@ -137,6 +147,13 @@ def transfer_faults(experiment: Experiment, cards: Mapping[str, Experiment], dir
             "take a ticket of the same network"
         )
         return [Fault(f"ticket_from.{field}", getattr(origin, field), expected)]
+    moved = [arm for arm in MASKED if arm in experiment.arms]
+    if moved and origin.weights == "source" and _is_cut(cards, origin, dirs):
+        expected = (
+            f"cannot have {moved[0]} with the weights of {origin.place}: they are zero wherever it was pruned, and "
+            "another mask would leave little of them; leave it out"
+        )
+        return [Fault("arms", list(experiment.arms), expected)]
     pruning = experiment.pruning
     for field in ("criterion", "structure", "mode", "examples", "steps"):
         value = getattr(pruning, field)

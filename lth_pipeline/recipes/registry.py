@@ -58,7 +58,8 @@ class Registered:
     """A published ticket, as it was when it was last asked for.
 
     file: SHA-256 of its file. versions: data versions of its "mask", "rewound" and "trained" weights. counts: weights
-    left, by weight name. facts: published_facts.py.
+    left, by weight name. cut: whether the weights it was rewound to are zero wherever it was pruned, as those are that
+    a ticket was trained to. facts: published_facts.py.
     """
 
     version: str
@@ -66,6 +67,7 @@ class Registered:
     file: str
     versions: Mapping[str, str]
     counts: Mapping[str, int]
+    cut: bool
     facts: Mapping[str, Any]
 
     @property
@@ -169,6 +171,7 @@ def _take(origin: TransferSettings, dirs: DataDirs, answer: Answer) -> None:
             hashlib.sha256(content).hexdigest(),
             {part: digest(getattr(ticket, part)) for part in PARTS},
             masks.counts(ticket.mask),
+            masks.pruned_are_zero(ticket.mask, ticket.rewound),
             ticket.facts,
         )
         write_atomically(path_of(found, dirs), content)

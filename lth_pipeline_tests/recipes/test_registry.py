@@ -290,6 +290,23 @@ def test_a_network_that_shares_no_layer(bench):
         bench.ready(cards)
 
 
+@pytest.mark.parametrize("published", [True, False])
+def test_no_other_mask_is_laid_on_what_a_ticket_was_trained_to(bench, published):
+    """Also where that is what the ticket of a ticket was rewound to."""
+    arms = ["ticket", "shuffled_mask"]
+    cards = bench.cards(source=card(), taker=taking("trained"))
+    bench.publish(cards, 2)
+    bench.ready(cards)
+    if published:
+        bench.publish(cards, 1, "taker")
+        cards = bench.cards(last=taking(arms=arms))
+    else:
+        cards = bench.cards(last=card(seed=2, ticket_from={"experiment": "taker", "round": 1}, arms=arms))
+    of = "registry:found@best" if published else "taker, round 1"
+    with pytest.raises(CardError, match=f"cannot have shuffled_mask with the weights of {of}: they are zero wherever"):
+        bench.ready(cards, "last")
+
+
 def test_a_setting_that_says_nothing_is_found_once_the_ticket_is_known(bench):
     cards = bench.cards(source=card(), taker=taking(pruning={"rounds": 1, "criterion": "movement"}))
     bench.publish(cards, 1)

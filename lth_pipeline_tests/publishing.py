@@ -11,10 +11,8 @@ def register(client: MlflowClient, name: str, content: bytes | None, alias: str 
     if not client.search_registered_models(f"name='{name}'"):
         client.create_registered_model(name)
     experiment = client.get_experiment_by_name(name)
-    if experiment is None:  # beside the database: MLflow's default is the folder that the tests run in
-        folder = Path(client.tracking_uri.removeprefix("sqlite:///")).parent / "artifacts" / name
-        experiment_id = client.create_experiment(name, artifact_location=folder.as_uri())
-    run = client.create_run(experiment.experiment_id if experiment else experiment_id)
+    experiment_id = experiment.experiment_id if experiment else client.create_experiment(name, _place(client, name))
+    run = client.create_run(experiment_id)
     if content is not None:
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder, file)
@@ -24,3 +22,10 @@ def register(client: MlflowClient, name: str, content: bytes | None, alias: str 
     if alias:
         client.set_registered_model_alias(name, alias, version.version)
     return version
+
+
+def _place(client: MlflowClient, name: str) -> str | None:
+    """Where artifacts go: beside the database, or the tests would leave theirs in the folder that they run in; None
+    where a server decides."""
+    uri = client.tracking_uri
+    return (Path(uri.removeprefix("sqlite:///")).parent / "artifacts" / name).as_uri() if "sqlite" in uri else None

@@ -85,17 +85,7 @@ def card_text(ticket: Ticket, done: Mapping[Path, Exported], told: Mapping[str, 
     from lth_pipeline.recipes.small import lineage
     from lth_pipeline.reports.model_card import model_card
 
-    return model_card(ticket.about, told, [_described(path, one) for path, one in done.items()], *lineage(ticket))
-
-
-def _described(path: Path, one: Exported) -> dict[str, Any]:
-    found = one.checked
-    return {
-        **{"name": path.name, "form": str(one.form), "int8": one.form.int8},
-        **{"bytes": one.bytes, "bytes_as_trained": one.bytes_as_trained},
-        **{"images": found.images, "max_difference": found.max_difference, "changed": found.changed},
-        **{"ties": found.ties, "accuracy": found.accuracy},
-    }
+    return model_card(ticket.about, told, [one.described for one in done.values()], *lineage(ticket))
 
 
 def _put(lies: Path, goes: Path) -> None:
@@ -124,7 +114,7 @@ def _say(ticket: Ticket, done: Mapping[Path, Exported], told: Mapping[str, Any],
     for path, one in done.items():
         share = one.bytes / one.bytes_as_trained
         click.echo(f"  {path}: {one.bytes:,} bytes, {share:.2f} of the network as trained; {one.form}")
-        click.echo(f"    checked: {said(_described(path, one))}")
+        click.echo(f"    checked: {said(one.described)}")
     for card in dict.fromkeys(path.with_suffix(".md") for path in done):
         click.echo(f"  {card}: the model card, with five lines that load it")
     click.echo(f"Use it: lth predict --model {next(iter(done))} IMAGE.png")

@@ -84,15 +84,7 @@ def _card(ticket: Ticket, subject: Subject, written: list[Exported]) -> str:
     from lth_pipeline.recipes.small import lineage
     from lth_pipeline.reports.model_card import model_card
 
-    described = [
-        {
-            **{"name": one.path.name, "form": str(one.form), "int8": one.form.int8, "bytes": one.bytes},
-            **{"bytes_as_trained": one.bytes_as_trained, "images": one.checked.images, "ties": one.checked.ties},
-            **{"max_difference": one.checked.max_difference, "changed": one.checked.changed},
-            **{"accuracy": one.checked.accuracy},
-        }
-        for one in written
-    ]
+    described = [one.described for one in written]
     return model_card(ticket.about, figures(ticket, subject), described, *lineage(ticket))
 
 

@@ -42,6 +42,17 @@ class Exported:
     bytes_as_trained: int
     checked: Checked
 
+    @property
+    def described(self) -> dict[str, Any]:
+        """As a model card says it."""
+        found = self.checked
+        return {
+            **{"name": self.path.name, "form": str(self.form), "int8": self.form.int8},
+            **{"bytes": self.bytes, "bytes_as_trained": self.bytes_as_trained},
+            **{"images": found.images, "max_difference": found.max_difference, "changed": found.changed},
+            **{"ties": found.ties, "accuracy": found.accuracy},
+        }
+
 
 def write(ticket: Ticket, form: Form, path: Path) -> Exported:
     """Write `path`, read it back and ask it about every test image.

@@ -70,7 +70,8 @@ def version_url(ui: str, name: str, version: str) -> str:
     """The page of a version in MLflow's pages at `ui`."""
     from urllib.parse import quote
 
-    return f"{ui}/#/models/{quote(name, safe='')}/versions/{version}"
+    # without the workflow type the pages open in MLflow's mode for language models
+    return f"{ui}/#/models/{quote(name, safe='')}/versions/{version}?workflowType=machine_learning"
 
 
 def _found(ask: Callable[[], T]) -> T | None:

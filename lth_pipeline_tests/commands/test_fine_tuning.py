@@ -10,6 +10,7 @@ from lth_pipeline_tests.orchestration.running import materialisations, materiali
 from lth_pipeline_tests.places import free_port
 from lth_pipeline_tests.publishing import register
 
+PAGE = "/#/models/lottery/versions/1?workflowType=machine_learning"
 TUNED = """\
 based_on: small
 description: fine-tuning
@@ -43,7 +44,7 @@ def test_a_published_ticket_is_fine_tuned(inside, client):
         made = materialisations(materialise(definitions, instance, "tuned", 0, ASSETS))
     for metadata in (made[name].metadata for name in ("r01_mask", "r00_rewind_weights")):
         assert metadata["ticket from"].value == "registry:lottery@best (version 1: small, replicate 0, round 1)"
-        assert metadata["ticket from, its page"].value.endswith("/#/models/lottery/versions/1")
+        assert metadata["ticket from, its page"].value.endswith(PAGE)
         assert metadata["layers that are fresh here"].value == "fc1"  # 40 inputs in place of 64
     both_sides_say_so(client)
     it_is_current_without_a_server(inside)
@@ -56,7 +57,7 @@ def both_sides_say_so(client):
     version = client.get_model_version("lottery", "1")
     assert run.data.tags["lth.ticket_from"] == "registry:lottery@best (version 1)"
     assert run.data.tags["lth.ticket_from_run"] == version.run_id and run.data.tags["lth.ticket_weights"] == "trained"
-    assert "/#/models/lottery/versions/1), found by small" in run.data.tags["mlflow.note.content"]
+    assert f"{PAGE}), found by small" in run.data.tags["mlflow.note.content"]
     assert version.tags == {"lth.ticket_taken_by.tuned": "registry:lottery@best, weights: trained"}
 
 

@@ -33,7 +33,7 @@ def test_an_alias_and_a_number_name_a_version_and_its_file(tracker, tmp_path):
     assert resolve(tracker, "my tickets", "best").tags == {"lth.ticket_taken_by.mine": "yes"}
     tracker.client.delete_model_version("my tickets", "1")
     set_tag(tracker, by_alias, "lth.ticket_taken_by.mine", "of a version that is gone by now")
-    assert version_url(tracker.ui, "my tickets", "2") == "http://127.0.0.1:5000/#/models/my%20tickets/versions/2"
+    assert version_url(tracker.ui, "my tickets", "2") == "http://127.0.0.1:5000/#/models/my%20tickets/versions/2?workflowType=machine_learning"
 
 
 def test_what_is_not_there_is_told_with_what_is(tracker, tmp_path):

@@ -64,9 +64,4 @@ def _zeros(model: Model) -> dict:
     import torch
 
     zero = torch.zeros(())
-    weights = {layer.weight: zero.expand(layer.shape) for layer in model.layers}
-    weights |= {f"{layer.name}.bias": zero.expand(layer.shape[0]) for layer in model.layers if layer.bias}
-    for norm in model.norms:
-        names = (f"{norm.name}.weight", f"{norm.name}.bias", *norm.buffers)
-        weights |= {name: zero.expand(norm.channels) for name in names}
-    return weights
+    return {name: zero.expand(shape) for name, shape in model.shapes.items()}

@@ -19,7 +19,7 @@ Readers = dict[str, tuple[str, ...]]
 def readers(model: Model, image_shape: tuple[int, ...]) -> Readers:
     """Who reads whose units. Norms, poolings and ReLUs pass units on; in a residual network a layer's units are also
     read by all that the shortcuts carry them to. Computes nothing: the tensors have shapes and no content."""
-    weights = {name: torch.empty(shape, device="meta") for name, shape in _shapes(model)}
+    weights = {name: torch.empty(shape, device="meta") for name, shape in model.shapes.items()}
     image = torch.empty(1, *image_shape, device="meta")
     following = _Following({id(weights[layer.weight]): layer.name for layer in model.layers}, image)
     with following:
@@ -68,13 +68,3 @@ def _tensors(given: Any) -> Iterator[torch.Tensor]:
             yield from _tensors(each)
     elif isinstance(given, dict):
         yield from _tensors(tuple(given.values()))
-
-
-def _shapes(model: Model) -> Iterator[tuple[str, tuple[int, ...]]]:
-    for layer in model.layers:
-        yield layer.weight, layer.shape
-        if layer.bias:
-            yield f"{layer.name}.bias", (layer.shape[0],)
-    for norm in model.norms:
-        for name in (f"{norm.name}.weight", f"{norm.name}.bias", *norm.buffers):
-            yield name, (norm.channels,)

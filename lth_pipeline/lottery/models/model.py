@@ -97,6 +97,19 @@ class Model:
         return self.prunable + biases + sum(2 * norm.channels for norm in self.norms)
 
     @property
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """{name: shape} of all its tensors: weights, biases, and of norms what is learned and what is not."""
+        found: dict[str, tuple[int, ...]] = {}
+        for layer in self.layers:
+            found[layer.weight] = layer.shape
+            if layer.bias:
+                found[f"{layer.name}.bias"] = (layer.shape[0],)
+        for norm in self.norms:
+            names = (f"{norm.name}.weight", f"{norm.name}.bias", *norm.buffers)
+            found |= dict.fromkeys(names, (norm.channels,))
+        return found
+
+    @property
     def buffers(self) -> frozenset[str]:
         """Names of the tensors that training moves and the optimiser does not."""
         return frozenset(name for norm in self.norms for name in norm.buffers)

@@ -71,7 +71,7 @@ def trace(
     mean, std: what its images were normalised by, a number a channel of pixels from 0 to 1; the program does it itself.
     Computes nothing: the tensors have shapes and no content. Raises ModelError for an operation that no Op stands for.
     """
-    weights = {name: torch.empty(shape, device="meta") for name, shape in model_shapes(model).items()}
+    weights = {name: torch.empty(shape, device="meta") for name, shape in model.shapes.items()}
     image = torch.empty(1, *image_shape, device="meta")
     ops, own = [], {}
     begins = IMAGE
@@ -136,15 +136,3 @@ class _Following(TorchFunctionMode):
                 raise ModelError(f"{kind}: {name} = {number!r}: no small network has this; it must be one whole number")
         roles = {role: given.get(name) for role, name in ROLES.get(kind, {}).items()}
         return {role: self.ours[id(tensor)] for role, tensor in roles.items() if tensor is not None}, numbers
-
-
-def model_shapes(model: Model) -> dict[str, tuple[int, ...]]:
-    """{name: shape} of all tensors of a network."""
-    found: dict[str, tuple[int, ...]] = {}
-    for layer in model.layers:
-        found[layer.weight] = layer.shape
-        if layer.bias:
-            found[f"{layer.name}.bias"] = (layer.shape[0],)
-    for norm in model.norms:
-        found |= {name: (norm.channels,) for name in (f"{norm.name}.weight", f"{norm.name}.bias", *norm.buffers)}
-    return found

@@ -87,7 +87,7 @@ def _lead(home: Home, team: Team, card: str, replicate: int, through: int | None
     store, dirs = store_at(home.store, home.remote), data_dirs(home)
     store.ensure_writable()
     mark_use(store, home.dagster)
-    make_ready(cards, card, dirs, None, [home.experiments], asked_of(home, anew=True))
+    cards = make_ready(cards, card, dirs, None, [home.experiments], asked_of(home, anew=True))
     several = team.size > 1  # a single one trains as ever, and its artifacts have the same bits
     workshop = Workshop(
         store,

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+
+from lth_pipeline.commands.export import SUFFIXES
 
 if TYPE_CHECKING:
     from lth_pipeline.recipes.analyses.analysis import Subject
     from lth_pipeline.recipes.exported import Exported, Form
     from lth_pipeline.recipes.small import Ticket
 
-LOADER = "lth_network.py"  # what a .safetensors file is loaded with
-
 
 def check_targets(files: Sequence[Path], force: bool) -> None:
-    """Raise ClickException where a file cannot be written, or is there and may not be written over."""
+    """Raise ClickException where a file cannot be written, or is there and may not be written over, or where the model
+    card of another network would be: files of one name have one card."""
+    asked = {path.absolute() for path in files}
     for path in files:
         folder = path.parent
         if not folder.is_dir():
@@ -33,11 +36,17 @@ def check_targets(files: Sequence[Path], force: bool) -> None:
                 raise click.ClickException(f"{target}: is a folder; choose another name")
             if target.exists() and not force:
                 raise click.ClickException(f"{target}: is there already; --force writes over it")
+        for other in (path.with_suffix(suffix) for suffix in SUFFIXES if suffix != path.suffix):
+            if other.exists() and other.absolute() not in asked:
+                raise click.ClickException(
+                    f"{other}: is there already, and {path.with_suffix('.md')} is the model card of both; delete it, "
+                    f"write it anew too (--to {other} --force), or choose another name than {path.name}"
+                )
 
 
 def check_loader(files: Sequence[Path], force: bool) -> None:
     """The same where another file has the name of what loads a .safetensors file."""
-    from lth_pipeline.lottery.small.safetensors_file import loader_bytes
+    from lth_pipeline.lottery.small.safetensors_file import LOADER, loader_bytes
 
     for target in dict.fromkeys(path.parent / LOADER for path in files if path.suffix == ".safetensors"):
         if target.exists() and not force and (target.is_dir() or target.read_bytes() != loader_bytes()):
@@ -51,41 +60,57 @@ def export_files(ticket: Ticket, subject: Subject, forms: Mapping[Path, Form], w
 
     They are written beside where they go, checked there, and renamed once all are right.
     """
-    from lth_pipeline.lottery.small.safetensors_file import loader_bytes
+    from lth_pipeline.lottery.small.safetensors_file import LOADER, loader_bytes
     from lth_pipeline.recipes.export_figures import figures
     from lth_pipeline.recipes.exported import write
+    from lth_pipeline.recipes.scratch import scratch
 
     done: dict[Path, Exported] = {}
     ready: dict[Path, Path] = {}  # where it goes -> where it lies
-    try:
-        with tempfile.TemporaryDirectory(prefix=".lth-export-", dir=next(iter(forms)).parent) as kept:
-            for number, (path, form) in enumerate(forms.items()):
-                ready[path] = Path(kept) / str(number) / path.name
+    beside = next(iter(forms)).parent
+    with ExitStack() as until_done:
+        with _writing(beside):
+            kept = until_done.enter_context(scratch(beside))
+        for number, (path, form) in enumerate(forms.items()):
+            ready[path] = kept / str(number) / path.name
+            with _writing(path):
                 ready[path].parent.mkdir()
-                done[path] = write(ticket, form, ready[path])
-            told = figures(ticket, subject)
-            for card in dict.fromkeys(path.with_suffix(".md") for path in forms):
-                own = {path: one for path, one in done.items() if path.with_suffix(".md") == card}
-                ready[card] = Path(kept) / f"{len(ready)}.md"
-                ready[card].write_text(card_text(ticket, own, told), encoding="utf-8")
-            for folder in dict.fromkeys(path.parent for path in forms if path.suffix == ".safetensors"):
-                ready[folder / LOADER] = Path(kept) / f"{len(ready)}.py"
+            done[path] = write(ticket, form, ready[path])
+        told = figures(ticket, subject)
+        for card in dict.fromkeys(path.with_suffix(".md") for path in forms):
+            own = [one for path, one in done.items() if path.with_suffix(".md") == card]
+            text, ready[card] = card_text(ticket, subject, own, told), kept / f"{len(ready)}.md"
+            with _writing(card):
+                ready[card].write_text(text, encoding="utf-8")
+        for folder in dict.fromkeys(path.parent for path in forms if path.suffix == ".safetensors"):
+            ready[folder / LOADER] = kept / f"{len(ready)}.py"
+            with _writing(folder / LOADER):
                 ready[folder / LOADER].write_bytes(loader_bytes())
-            for target in reversed(ready):  # the networks last: none is ever there without its card
+        for target in reversed(ready):  # the networks last: none is ever there without its card
+            with _writing(target):
                 _put(ready[target], target)
-    except OSError as error:
-        raise click.ClickException(
-            f"{error.filename or next(iter(forms))}: cannot be written ({error.strerror})"
-        ) from error
     _say(ticket, done, told, why)
 
 
-def card_text(ticket: Ticket, done: Mapping[Path, Exported], told: Mapping[str, Any]) -> str:
-    """The model card of files of one name."""
+@contextmanager
+def _writing(target: Path) -> Iterator[None]:
+    """Around what does nothing but write: an OSError is the disk's."""
+    try:
+        yield
+    except OSError as error:
+        raise click.ClickException(f"{target}: cannot be written ({error.strerror})") from error
+
+
+def card_text(ticket: Ticket, subject: Subject, written: Sequence[Exported], told: Mapping[str, Any]) -> str:
+    """The model card of files of one name. told: figures of the network as trained, which files of 8 bits alone do not
+    have."""
+    from lth_pipeline.recipes.export_figures import figures
     from lth_pipeline.recipes.small import lineage
     from lth_pipeline.reports.model_card import model_card
 
-    return model_card(ticket.about, told, [one.described for one in done.values()], *lineage(ticket))
+    if all(one.form.int8 for one in written):
+        told = figures(ticket, subject, written[0].checked.correct)
+    return model_card(ticket.about, told, [one.described for one in written], *lineage(ticket))
 
 
 def _put(lies: Path, goes: Path) -> None:
@@ -117,4 +142,5 @@ def _say(ticket: Ticket, done: Mapping[Path, Exported], told: Mapping[str, Any],
         click.echo(f"    checked: {said(one.described)}")
     for card in dict.fromkeys(path.with_suffix(".md") for path in done):
         click.echo(f"  {card}: the model card, with five lines that load it")
-    click.echo(f"Use it: lth predict --model {next(iter(done))} IMAGE.png")
+    if 1 not in about["image_shape"][1:]:  # no image file holds a signal
+        click.echo(f"Use it: lth predict --model {next(iter(done))} IMAGE.png")

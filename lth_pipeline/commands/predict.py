@@ -67,8 +67,9 @@ def _table(found: Sequence[tuple[str, Prediction]]) -> None:
     if len(found[0][1].top) > 1:
         table.add_column("next", overflow="fold")
     for name, prediction in found:
-        others = ", ".join(f"{other} {probability:.1%}" for other, probability in prediction.top[1:])
-        table.add_row(shown(name), prediction.name, f"{prediction.probability:.1%}", *([others] if others else []))
+        others = ", ".join(f"{shown(other)} {probability:.1%}" for other, probability in prediction.top[1:])
+        cells = [shown(name), shown(prediction.name), f"{prediction.probability:.1%}", *([others] if others else [])]
+        table.add_row(*cells)
     Console(markup=False).print(table)
 
 
@@ -96,7 +97,7 @@ def _csv(found: Sequence[tuple[str, Prediction]]) -> None:
     writer.writerow(["image", "rank", "class", "probability"])
     for name, prediction in found:
         for rank, (other, probability) in enumerate(prediction.top, start=1):
-            writer.writerow([shown(name), rank, other, probability])
+            writer.writerow([shown(name), rank, shown(other), probability])
 
 
 FORMS = {"table": _table, "json": _json, "csv": _csv}

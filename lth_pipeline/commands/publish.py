@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from typing import Any
 
@@ -12,7 +13,7 @@ import click
 @click.argument("card")
 @click.option("--round", type=click.IntRange(min=1), help="the ticket's round; left out: the sparsest that matches")
 @click.option("--replicate", type=click.IntRange(min=0), help="left out: the one of least validation loss")
-@click.option("--alias", default="", metavar="NAME", help="left out: sparsest-matching and best; chosen with --round")
+@click.option("--alias", default="", metavar="NAME", help="one more; a ticket that is named has it instead of chosen")
 @click.option("--name", default="", metavar="MODEL", help="the registered model; left out: called as CARD")
 def publish(card, round, replicate, alias, name) -> None:
     """Put a ticket of CARD into MLflow's model registry, for others to load, serve and retrain.
@@ -37,11 +38,13 @@ def publish(card, round, replicate, alias, name) -> None:
     from lth_pipeline.orchestration.instance import close_dead_runs, open_instance
     from lth_pipeline.orchestration.plan import Asked
     from lth_pipeline.orchestration.publish import JOB, NAME, published_in
+    from lth_pipeline.recipes import promotion
     from lth_pipeline.tracking.abandoned import close_abandoned
     from lth_pipeline.tracking.registry import check_names
     from lth_pipeline.tracking.tracker import open_tracker
 
     check_names(name or card, [alias] if alias else [])
+    promotion.Asked(round, replicate, alias)  # raises now for an alias that may not be given
     shop = workshop(home)
     make_ready(home, cards, card)
     check_places(home)
@@ -56,9 +59,11 @@ def publish(card, round, replicate, alias, name) -> None:
         done = [details for event, details in run_tasks([task], 1) if event == "done"]
         if failed := [details for details in done if not details["success"]]:
             raise click.ClickException(failure(failed, log))
-        published = published_in(instance, card)
+        published, refused = published_in(instance, done[-1]["run_id"])
     for one in published:
         _tell(one)
+    if refused:
+        click.echo(refused)
     _what_next(published[0], home.tracking_uri)
 
 
@@ -76,9 +81,9 @@ def _what_next(one: dict[str, Any], tracking_uri: str) -> None:
     name = f"{one['model']}@{one['aliases'][0]}"
     click.echo(
         f"\nUse it:\n"
-        f"  lth predict --model registry:{name} IMAGE…\n"
-        f"  MLFLOW_TRACKING_URI={tracking_uri} \\\n"
-        f"    mlflow models serve -m models:/{name} --env-manager local -h 127.0.0.1 -p 5001\n"
+        f"  lth predict --model {shlex.quote(f'registry:{name}')} IMAGE…\n"
+        f"  MLFLOW_TRACKING_URI={shlex.quote(tracking_uri)} \\\n"
+        f"    mlflow models serve -m {shlex.quote(f'models:/{name}')} --env-manager local -h 127.0.0.1 -p 5001\n"
         f"Train it further, in another card:\n"
-        f"  ticket_from: registry:{name}"
+        f"  ticket_from: {shlex.quote(f'registry:{name}')}"  # YAML takes such quotes, too
     )

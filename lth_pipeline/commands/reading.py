@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lth_pipeline.commands.common import Cards, data_dirs
@@ -16,10 +17,11 @@ if TYPE_CHECKING:
 Progress = Callable[[int, int], None]
 
 
-def make_ready(home: Home, cards: Cards, name: str, anew: bool = False) -> None:
+def make_ready(home: Home, cards: Cards, name: str, anew: bool = False) -> Cards:
     """`recipes.ready.make_ready` of experiment `name`, with a bar for each set of images that has to be read.
 
-    anew: published tickets that are in the cache are asked for again, since an alias may have moved.
+    anew: published tickets that are in the cache are asked for again, since an alias may have moved: where a run is
+    planned, which then goes by the cards that are given.
     """
     from lth_pipeline.recipes import ready
     from lth_pipeline.recipes.facts import prepare, source_of, title_of
@@ -32,7 +34,7 @@ def make_ready(home: Home, cards: Cards, name: str, anew: bool = False) -> None:
         with reading_bar(title_of(data)) as progress:
             prepare(data, dirs, progress)
     with reading_bar(title_of(own)) as progress:
-        ready.make_ready(cards, name, dirs, progress, [home.experiments], asked_of(home, anew))
+        return ready.make_ready(cards, name, dirs, progress, [home.experiments], asked_of(home, anew))
 
 
 def asked_of(home: Home, anew: bool) -> Registry:
@@ -42,8 +44,12 @@ def asked_of(home: Home, anew: bool) -> Registry:
     from lth_pipeline.orchestration.registry import registry_at
 
     def opened() -> Tracker:
+        from lth_pipeline.tracking.registered import NotRegisteredError
         from lth_pipeline.tracking.tracker import open_tracker
 
+        path = Path(home.tracking_uri.removeprefix("sqlite:///"))
+        if home.tracking_uri.startswith("sqlite:///") and not path.is_file():  # a look makes none
+            raise NotRegisteredError(f"there is no registry yet, {path} is not there; `lth publish` makes one")
         return open_tracker(home.tracking_uri, home.mlflow, home.mlflow_ui)
 
     return registry_at(opened, lambda message: click.echo(f"lth: {message}", err=True), anew)

@@ -61,7 +61,7 @@ def run(card, replicates, through, rounds, recompute, workers, queue) -> None:
     deepest, shop = deepest_round(cards), workshop(home)
     options = Options(replicates, through, rounds, recompute)
     for name in names:
-        make_ready(home, cards, name, anew=True)
+        cards = make_ready(home, cards, name, anew=True)
         check_options(cards, name, options, deepest, shop.dirs)
     check_places(home)
     log = home.dagster.parent / "logs" / f"{time.strftime('%Y%m%d-%H%M%S')}.log"

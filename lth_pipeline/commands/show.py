@@ -39,7 +39,7 @@ def show(card: str | None) -> None:
 
         show_sweep(home, cards, experiment)
         return
-    make_ready(home, cards, card, anew=True)
+    cards = make_ready(home, cards, card)
     console = Console(markup=False)
     console.print(Text.assemble((card, "bold"), f"  {experiment.description}"))
     if experiment.branch_of:

@@ -17,7 +17,7 @@ from lth_pipeline.recipes import Chain
 def show_sweep(home: Home, cards: Cards, sweep: Sweep) -> None:
     console, dirs = Console(markup=False), data_dirs(home)
     for member in sweep.members:
-        make_ready(home, cards, member, anew=True)
+        cards = make_ready(home, cards, member)
     console.print(Text.assemble((sweep.name, "bold"), f"  {sweep.about}"))
     console.print(f"a sweep of {len(sweep.members)} experiments; varied:")
     for entry, labels in sweep.varied.items():

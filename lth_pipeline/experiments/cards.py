@@ -13,6 +13,7 @@ from lth_pipeline.experiments.errors import MISSING, CardError, Fault
 from lth_pipeline.experiments.faults import fault_of, unknown_key
 from lth_pipeline.experiments.fields import FILLED_IN, MATRIX, did_you_mean
 from lth_pipeline.experiments.settings import Experiment
+from lth_pipeline.experiments.short import written_out, written_over
 from lth_pipeline.experiments.sweeps import Member, expand, located, merge, words
 from lth_pipeline.experiments.yaml_lines import MAX_BYTES, parse
 
@@ -125,7 +126,9 @@ def _resolve(name: str, reading: Reading, children: tuple[str, ...]) -> Card:
     """Card `name`, its parents resolved first. children: the cards that wait for it."""
     if name not in reading.cards:
         content, lines = reading.raw[name]
-        merged = merge(_inherited(name, reading, children), content)
+        content = written_out(content)
+        inherited = written_over(written_out(_inherited(name, reading, children)), content)
+        merged = merge(inherited, content)
         if merged.get(MATRIX, MISSING) is None:
             del merged[MATRIX]  # null takes back what was inherited
         reading.cards[name] = _card(name, reading.files[name], merged, content, lines)

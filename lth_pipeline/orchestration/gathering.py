@@ -33,8 +33,8 @@ def gather_queued(cards: Mapping[str, Experiment]) -> SensorDefinition:
         if not context.cursor:  # what ended before anybody looked was gathered then, or by nobody
             ended = {}
         said = []
-        for name in sorted(set(ended.values())):
-            tags = {STARTED_BY: f"sensor {GATHER_QUEUED}", WHY: "its trainings have ended"}
+        for name in sorted(ended):
+            tags = {**ended[name], STARTED_BY: f"sensor {GATHER_QUEUED}", WHY: "its trainings have ended"}
             if backfill := gather(context.instance, cards, name, tags):
                 said.append(f"results of {name} are queued: backfill {backfill}")
         cursor = json.dumps({"at": now, "open": still})

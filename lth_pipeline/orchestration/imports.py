@@ -49,7 +49,7 @@ def held(
         card = cards[name]
         if lacks := workshop.chain(cards, name, 0).lacks():
             if names or name in begun or name in made:
-                notes.append(f"{name}: left out: {lacks} not in the cache; to read them: lth import {name}")
+                notes.append(f"{name}: left out: {lacks} not in the cache; lth import {name} sees to that")
             continue
         wanted = dict.fromkeys(range(card.replicates), card.pruning.rounds)
         for replicate, last in sorted(made.get(name, {}).items()):

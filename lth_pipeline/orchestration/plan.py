@@ -10,13 +10,14 @@ from typing import Any
 from dagster import DagsterInstance
 
 from lth_pipeline.experiments import Experiment
-from lth_pipeline.experiments.sweeps import Sweep
+from lth_pipeline.experiments.sweeps import Sweep, members_of
 from lth_pipeline.home import Home
 from lth_pipeline.orchestration import report, sweeps
 from lth_pipeline.orchestration.analyses import WORDS, folder_of
 from lth_pipeline.orchestration.jobs import job_of
 from lth_pipeline.orchestration.launch import Task
 from lth_pipeline.orchestration.partitions import partition_key
+from lth_pipeline.orchestration.registry import ticket_tags
 from lth_pipeline.orchestration.stages import asset_name
 from lth_pipeline.orchestration.status import (
     AssetStatus,
@@ -39,7 +40,8 @@ LOCATION = "lth_pipeline.definitions"
 
 @dataclass(frozen=True)
 class Asked:
-    """What a command was asked for: `chosen`, where its tasks write what they print, and `by` which command."""
+    """What a command was asked for: `chosen`, where its tasks write what they print, and `by` which command. cards: as
+    `make_ready` gave them, where it asked which versions of published tickets they mean: its runs take these."""
 
     home: Home
     cards: Mapping[str, Experiment]
@@ -49,9 +51,14 @@ class Asked:
     recompute: bool = False
     by: str = "lth run"
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The experiments."""
+        return members_of(self.chosen)
+
     def task(self, job: str, partition: str, assets: tuple[str, ...], name: str, why: str = "", **more: Any) -> Task:
         tags = {WHY: why} if why else {}
-        tags = {"lth/experiment": name, STARTED_BY: self.by, **tags}
+        tags = {"lth/experiment": name, STARTED_BY: self.by, **ticket_tags(self.cards, self.names), **tags}
         if isinstance(self.chosen, Sweep):
             tags["lth/sweep"] = self.chosen.name
         return Task(LOCATION, job, partition, assets, self.home.dagster, self.log, tags, **more)

@@ -58,7 +58,7 @@ def made_of(
     publication = Publication(
         model=model,
         about=card.description,
-        note=_note(ticket, candidate, judged),
+        note=_note(ticket, candidate, judged, written[0].about["weights_stored"]),
         experiment=card.name,
         described=card.description,
         title=f"{KIND} · round {candidate.round:02d} · replicate {candidate.replicate}",
@@ -82,10 +82,10 @@ def made_of(
 def _card(ticket: Ticket, subject: Subject, written: list[Exported]) -> str:
     from lth_pipeline.recipes.export_figures import figures
     from lth_pipeline.recipes.small import lineage
-    from lth_pipeline.reports.model_card import model_card
+    from lth_pipeline.reports.model_card import body_of, model_card
 
     described = [one.described for one in written]
-    return model_card(ticket.about, figures(ticket, subject), described, *lineage(ticket))
+    return body_of(model_card(ticket.about, figures(ticket, subject), described, *lineage(ticket)))
 
 
 def _tags(ticket: Ticket, candidate: Candidate, judged: Judged, margin: float) -> dict[str, str]:
@@ -117,14 +117,16 @@ def _training(tracker: Tracker, ticket: Ticket) -> dict[str, str]:
     return {"lth.trained_in_run": run_id, "lth.trained_in_url": tracker.run_url(about["experiment"], run_id)}
 
 
-def _note(ticket: Ticket, candidate: Candidate, judged: Judged) -> str:
+def _note(ticket: Ticket, candidate: Candidate, judged: Judged, stored: int) -> str:
+    from lth_pipeline.reports.loading import values
+
     about = ticket.about
     shape = " × ".join(map(str, about["image_shape"]))
     quick = " It was trained by a quick protocol." if about["quick"] else ""
     return (
         f"**{about['experiment']}, replicate {candidate.replicate}, round {candidate.round}**: a ticket with "
-        f"{100 * about['density']:.3g} % of the weights ({about['weights_left']:,}), {about['weights_stored']:,} "
+        f"{100 * about['density']:.3g} % of the weights ({about['weights_left']:,}), {stored:,} "
         f"numbers stored for them, on {about['data']['title']}.{quick}\n\n{judged.why}\n\n"
-        f"Chosen by: {candidate.why}.\n\nIn: images of {shape}, float32, pixels 0 to 1. Out: logits of "
-        f"{len(about['classes'])} classes. All that is known of it: `{CARD}` in its run."
+        f"Chosen by: {candidate.why}.\n\nIn: images of {shape}, float32, {values(about['image_shape'])}. Out: "
+        f"logits of {len(about['classes'])} classes. All that is known of it: `{CARD}` in its run."
     )

@@ -3,7 +3,7 @@
 # No `from __future__ import annotations`: Dagster reads the types of an asset's arguments at run time.
 import hashlib
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -13,9 +13,9 @@ from dagster import (
     AssetCheckSpec,
     AssetExecutionContext,
     AssetKey,
-    AssetRecordsFilter,
     AssetsDefinition,
     Config,
+    DagsterEventType,
     DagsterInstance,
     DataVersion,
     Failure,
@@ -43,7 +43,7 @@ SAYS = (
     "The ticket's test accuracy is not below its dense network's by more than the card's analysis.margin: in its own "
     "replicate, and on average over replicates; one that nobody named matches by the verdict. What fails stays out."
 )
-PUBLISHED = "published"  # the metadata that `lth publish` reads
+PUBLISHED, REFUSED = "published", "not published"  # the metadata that `lth publish` reads
 
 
 class Publishing(Config):
@@ -51,7 +51,11 @@ class Publishing(Config):
 
     round: int | None = Field(None, ge=1, description="the ticket's round; empty: the sparsest that matches")
     replicate: int | None = Field(None, ge=0, description="its replicate; empty: the one of least validation loss")
-    alias: str = Field("", description="its alias; empty: sparsest-matching and best, chosen where the ticket is named")
+    alias: str = Field(
+        "",
+        description="its alias, beside sparsest-matching where no ticket is named; empty: that one and best, or chosen "
+        "where the ticket is named",
+    )
     name: str = Field("", description="the registered model; empty: called as the experiment")
 
 
@@ -71,11 +75,15 @@ class Done:
         return {**asdict(self.candidate), **told, "said": self.judged.why, "size": self.made.size}
 
 
-def published_in(instance: DagsterInstance, experiment: str) -> list[dict[str, Any]]:
-    """What the last publishing of an experiment has published, as `Done.shown` says it; none where there was none."""
-    wanted = AssetRecordsFilter(asset_key=AssetKey(NAME), asset_partitions=[experiment])
-    records = instance.fetch_materializations(wanted, limit=1).records
-    return records[0].asset_materialization.metadata[PUBLISHED].value if records else []
+def published_in(instance: DagsterInstance, run_id: str) -> tuple[list[dict[str, Any]], str]:
+    """What the Dagster run `run_id` has published, as `Done.shown` says it, and what it refused beside that, in words
+    (empty: nothing)."""
+    records = instance.get_records_for_run(run_id, of_type=DagsterEventType.ASSET_MATERIALIZATION).records
+    made = [record.asset_materialization for record in records if record.asset_key == AssetKey(NAME)]
+    if not made:
+        return [], ""
+    metadata = made[-1].metadata
+    return metadata[PUBLISHED].value, metadata[REFUSED].value if REFUSED in metadata else ""
 
 
 def published_asset(cards: Mapping[str, Experiment]) -> AssetsDefinition:
@@ -118,8 +126,8 @@ def _materialise(
 ) -> MaterializeResult | str:
     """What was published; in words why nothing was."""
     from lth_pipeline.recipes.chosen import verdict_of
-    from lth_pipeline.recipes.promotion import candidates, judge
-    from lth_pipeline.tracking.registry import check_names, move_alias
+    from lth_pipeline.recipes.promotion import candidates, judge, passing_replicates, what_then
+    from lth_pipeline.tracking.registry import aliases_of, check_names, move_alias
 
     name, workshop = context.partition_key, compute.workshop()
     model, asked = config.name or name, Asked(config.round, config.replicate, config.alias)
@@ -130,13 +138,20 @@ def _materialise(
     rows, found = subject.rows(), verdict_of(subject)
     chosen = candidates(found, rows, asked)
     if isinstance(chosen, str):
-        return f"{chosen}. To publish one all the same, name it: lth publish {name} --round R"
-    judged = [judge(found, rows, candidate, subject.experiment.analysis.margin) for candidate in chosen]
+        return f"{chosen}{what_then(found, rows, name)}"
+    margin = subject.experiment.analysis.margin
+    judged = [judge(found, rows, candidate, margin) for candidate in chosen]
     if not judged[0].passed:
-        return judged[0].why
+        others = (
+            []
+            if asked.round is None or asked.replicate is not None
+            else passing_replicates(found, rows, asked.round, margin)
+        )
+        return f"{judged[0].why}{_would_pass(others, name, asked.round)}"
     run_id = context.run.run_id
     said = {"lth.dagster_run": run_id, "lth.dagster_url": tracking.dagster_run_url(run_id)}
-    with workshop.claimed(f"{model}.published", f"the published tickets of {model}"):
+    claim = hashlib.sha256(model.encode()).hexdigest()  # a name may have what no name of a file has
+    with workshop.claimed(f"{claim}.published", f"the published tickets of {model}"):
         done = [
             _register(tracker, subject, candidate, verdict, model, said)
             for candidate, verdict in zip(chosen, judged, strict=True)
@@ -145,8 +160,25 @@ def _materialise(
         for one in done:
             for alias in one.candidate.aliases:
                 move_alias(tracker, model, alias, one.version)
+        stay = aliases_of(tracker, model)
+    refused = [_refused(*both, stay) for both in zip(chosen, judged, strict=True) if not both[1].passed]
     tell("asset", replicate=None, asset=NAME)
-    return _shown(model, done, judged)
+    return _shown(model, done, judged, " ".join(refused))
+
+
+def _would_pass(replicates: Sequence[int], name: str, round: int | None) -> str:
+    """Of a named round whose replicate was chosen and refused: which others to name; empty where there is none."""
+    if not replicates:
+        return ""
+    listed = ", ".join(map(str, replicates))
+    return f" Of that round would pass, named: replicate {listed} (lth publish {name} --round {round} --replicate N)."
+
+
+def _refused(candidate: Candidate, judged: Judged, aliases: Mapping[str, str]) -> str:
+    """aliases: {alias: version} of the model, which are as they were."""
+    kept = [f"{alias} stays version {aliases[alias]}" for alias in candidate.aliases if alias in aliases]
+    after = "; ".join(kept) or "no version has that alias"
+    return f"{', '.join(candidate.aliases)} was not published: {judged.why} ({after})"
 
 
 def _register(tracker, subject, candidate: Candidate, judged: Judged, model: str, said: Mapping[str, str]) -> Done:
@@ -158,8 +190,8 @@ def _register(tracker, subject, candidate: Candidate, judged: Judged, model: str
     return Done(candidate, judged, version.number, version_url(tracker.ui, model, version.number), version.is_new, made)
 
 
-def _shown(model: str, done: list[Done], judged: list[Judged]) -> MaterializeResult:
-    metadata: dict[str, Any] = {}
+def _shown(model: str, done: list[Done], judged: list[Judged], refused: str) -> MaterializeResult:
+    metadata: dict[str, Any] = {REFUSED: MetadataValue.text(refused)} if refused else {}
     for one in done:
         aliases, difference = ", ".join(one.candidate.aliases), one.judged.ticket - one.judged.dense
         prefix = "" if len(done) == 1 else f"{aliases}: "
@@ -171,7 +203,7 @@ def _shown(model: str, done: list[Done], judged: list[Judged]) -> MaterializeRes
             f"{prefix}size": MetadataValue.text(one.made.size),
             f"{prefix}model card": MetadataValue.md(one.made.card),
         }
-    why = " ".join(each.why if each.passed else f"{each.why} It was not published." for each in judged)
+    why = " ".join([*(each.why for each in judged if each.passed), *([refused] if refused else [])])
     versions = "\n".join(one.made.version for one in done)
     return MaterializeResult(
         data_version=DataVersion(hashlib.sha256(versions.encode()).hexdigest()),

@@ -43,11 +43,13 @@ from lth_pipeline.orchestration.partitions import (
     sweep_partitions,
 )
 from lth_pipeline.orchestration.plan import Asked
+from lth_pipeline.orchestration.registry import TICKETS, ticket_tags
 from lth_pipeline.orchestration.stages import asset_name
 from lth_pipeline.orchestration.why import STARTED_BY, WHY, in_words
 from lth_pipeline.tracking.tracker import Tracker
 
 TO_GATHER = "lth/gather"  # of the runs of a backfill: whose results are gathered once it has ended
+Tags = dict[str, str]
 MOST_LOOKED_AT = 500  # backfills, the latest first
 
 
@@ -82,7 +84,7 @@ def put(
         if dry:
             return Queued(chosen.name, "", f"would be queued: {why}", count)
         of = "lth/sweep" if isinstance(chosen, Sweep) else "lth/experiment"
-        said = {of: chosen.name, STARTED_BY: started_by, WHY: why}
+        said = {of: chosen.name, STARTED_BY: started_by, WHY: why, **ticket_tags(cards, names)}
         trainings = [task for task in found if "|" in task.partition]
         of_sources = trainings[: sum(map(len, first.values()))]
         if of_sources:  # never recomputed: what was asked for is what takes their tickets
@@ -116,16 +118,19 @@ def gather(instance: DagsterInstance, cards: Mapping[str, Experiment], name: str
     return _add(instance, f"results of {name}", subset, {**of, **tags}, {})
 
 
-def ended_since(instance: DagsterInstance, since: float, known: Collection[str]) -> tuple[dict[str, str], list[str]]:
-    """({id: experiment or sweep} of the queued trainings that have ended, ids of those that have not): of those queued
-    after `since` (seconds of the epoch), and of `known`."""
+def ended_since(instance: DagsterInstance, since: float, known: Collection[str]) -> tuple[dict[str, Tags], list[str]]:
+    """({experiment or sweep: tags for the gathering} of the queued trainings that have ended, ids of those that have
+    not): of those queued after `since` (seconds of the epoch), and of `known`."""
     queued = {
         backfill.backfill_id: backfill
         for backfill in instance.get_backfills(limit=MOST_LOOKED_AT)
         if TO_GATHER in backfill.tags and (backfill.backfill_timestamp > since or backfill.backfill_id in known)
     }
-    ended = {id for id, backfill in queued.items() if backfill.status in BULK_ACTION_TERMINAL_STATUSES}
-    return {id: queued[id].tags[TO_GATHER] for id in ended}, [id for id in queued if id not in ended]
+    by_age = sorted(queued.values(), key=lambda backfill: backfill.backfill_timestamp)
+    ended = [backfill for backfill in by_age if backfill.status in BULK_ACTION_TERMINAL_STATUSES]
+    # gathered is what the latest trained: the versions of published tickets that it was planned with
+    tags = {each.tags[TO_GATHER]: {key: each.tags[key] for key in (TICKETS,) if key in each.tags} for each in ended}
+    return tags, [backfill.backfill_id for backfill in by_age if backfill not in ended]
 
 
 def _add(

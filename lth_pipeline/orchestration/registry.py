@@ -2,21 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import nullcontext
 from functools import partial
 from typing import TYPE_CHECKING
 
-from lth_pipeline.orchestration.why import BY_LTH, STARTED_BY
 from lth_pipeline.recipes.errors import NotPublishedError, RegistryAwayError
-from lth_pipeline.recipes.registry import Answer, Registry
+from lth_pipeline.recipes.lineage import related
+from lth_pipeline.recipes.registry import Answer, Registry, versions_in
 
 if TYPE_CHECKING:
     from dagster import AssetExecutionContext
 
+    from lth_pipeline.experiments import Experiment
     from lth_pipeline.experiments.settings import TransferSettings
     from lth_pipeline.orchestration.resources import Tracking
     from lth_pipeline.tracking.tracker import Tracker
+
+#: of a run: the versions of published tickets that were found when it was planned, {NAME@ALIAS: number} as JSON
+TICKETS = "lth/ticket_version"
+
+
+def ticket_tags(cards: Mapping[str, Experiment], names: Iterable[str]) -> dict[str, str]:
+    """The tag of runs of experiments `names`, by the cards that `make_ready` gave; none where no alias is taken."""
+    versions = versions_in(card for name in names for card in related(cards, name))
+    return {TICKETS: json.dumps(versions, sort_keys=True)} if versions else {}
+
+
+def versions_of_run(tags: Mapping[str, str]) -> dict[str, str]:
+    """{NAME@ALIAS: number} that a run was handed."""
+    return json.loads(tags.get(TICKETS, "{}"))
 
 
 def registry_at(tracker: Callable[[], Tracker], warn: Callable[[str], None], anew: bool = True) -> Registry:
@@ -25,10 +41,9 @@ def registry_at(tracker: Callable[[], Tracker], warn: Callable[[str], None], ane
 
 
 def registry_of(context: AssetExecutionContext, tracking: Tracking) -> Registry:
-    """As a Dagster run asks it. One that `lth run` has begun goes by what that found, so that all replicates take the
-    same version, even where an alias is moved meanwhile."""
-    by_lth = context.run.tags.get(STARTED_BY) in BY_LTH
-    return registry_at(lambda: tracking.tracker(context.log.warning), context.log.warning, anew=not by_lth)
+    """As a Dagster run asks it: for what is not in the cache. Which versions it takes was asked where it was planned
+    (`ticket_tags`); one that nobody planned, from the launchpad or by automation, goes by the last answer."""
+    return registry_at(lambda: tracking.tracker(context.log.warning), context.log.warning, anew=False)
 
 
 def _ask(opened: Callable[[], Tracker], origin: TransferSettings, patient: bool) -> Answer:

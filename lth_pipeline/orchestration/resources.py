@@ -11,6 +11,7 @@ from pydantic import Field, PrivateAttr
 from lth_pipeline.home import Home, find_home
 from lth_pipeline.orchestration.device import devices_of_run
 from lth_pipeline.orchestration.event_log import kept_open
+from lth_pipeline.orchestration.registry import versions_of_run
 from lth_pipeline.orchestration.why import BY_LTH, STARTED_BY
 from lth_pipeline.processes import PROCESS_TAG, process_mark
 
@@ -51,6 +52,7 @@ class Compute(ConfigurableResource):
 
     _chains: dict = PrivateAttr(default_factory=dict)
     _workshop: Any = PrivateAttr(None)
+    _versions: dict = PrivateAttr(default_factory=dict)
     _take_devices: Any = PrivateAttr(None)
 
     @contextmanager
@@ -60,6 +62,7 @@ class Compute(ConfigurableResource):
         own until it ends."""
         run, home = context.run, find_home()
         if run:
+            self._versions = versions_of_run(run.tags)
             tags = {PROCESS_TAG: f"{run.run_id}@{process_mark()}"}  # one that is begun again inherits its parent's
             if run.parent_run_id and run.tags.get(STARTED_BY) in BY_LTH:
                 tags[MAX_RETRIES_TAG] = str(
@@ -106,6 +109,7 @@ class Compute(ConfigurableResource):
                 processes=self._processes(home),
                 replicates=tuple(self.replicates) or None,
                 checkpoint_seconds=self.checkpoint_seconds or home.checkpoint_seconds,
+                versions=dict(self._versions),
                 take_devices=self._take_devices,
             )
         return self._workshop
@@ -121,14 +125,19 @@ class Compute(ConfigurableResource):
         """One chain for all rounds of a run: what it has looked up, it knows.
 
         Own images are read first, and published tickets fetched of `registry`, where that is not done, and the card is
-        then checked against them.
+        then checked against them. The run keeps to the versions that were found.
         """
+        from lth_pipeline.recipes.lineage import related
         from lth_pipeline.recipes.ready import make_ready
+        from lth_pipeline.recipes.registry import pinned, versions_in
 
         key = (experiment, replicate)
         if key not in self._chains:
-            make_ready(cards, experiment, self.workshop().dirs, progress, [find_home().experiments], registry)
-            self._chains[key] = self.workshop().chain(cards, experiment, replicate)
+            workshop = self.workshop()
+            cards = pinned(cards, workshop.versions)
+            ready = make_ready(cards, experiment, workshop.dirs, progress, [find_home().experiments], registry)
+            workshop.versions |= versions_in(related(ready, experiment))
+            self._chains[key] = workshop.chain(cards, experiment, replicate)
         return self._chains[key]
 
 

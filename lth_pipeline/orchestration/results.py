@@ -23,6 +23,7 @@ from lth_pipeline.orchestration.automation import GATHERS
 from lth_pipeline.orchestration.begun import Begun, begun_in
 from lth_pipeline.orchestration.partitions import experiment_partitions
 from lth_pipeline.orchestration.progress import tell
+from lth_pipeline.orchestration.registry import registry_of
 from lth_pipeline.orchestration.resources import Compute, Tracking
 from lth_pipeline.orchestration.rounds import RECIPE_TAG, plain_failures
 from lth_pipeline.orchestration.stages import all_stages, asset_name
@@ -113,6 +114,7 @@ def _materialise(
 
     name = context.partition_key
     experiment, tracker = cards[name], tracking.tracker(context.log.warning)
+    compute.chain(cards, name, 0, None, registry_of(context, tracking))  # what is not in this machine's cache is read
     rows, recipe = gathered(cards, name, compute.workshop(), begun_in(context.instance, deepest))
     frame = results_table(rows, run_ids(tracker, name))
     if frame.empty:

@@ -208,7 +208,7 @@ def _changes(chain: Chain, step, workshop: Workshop, tags: dict[str, str], seen:
         origin = chain.owner(1).ticket_from
         return f"its ticket is another: {origin.place} is version {registered(origin, chain.dirs).version} now"
     if recipe is None and not chain.is_known():
-        return f"{chain.lacks()} not in the cache; the next run reads them"
+        return f"{chain.lacks()} not in the cache; the next run sees to that"
     if recipe is None:
         return "an artifact that it reads is gone from the store"
     if recipe.id == tags.get(RECIPE_TAG):

@@ -127,7 +127,7 @@ def _queue_one(context, cards, chosen: Experiment | Sweep, options, config: Sele
         shop = compute.workshop()
         registry = registry_at(lambda: tracking.tracker(context.log.warning), context.log.warning)
         for member in members_of(chosen):
-            make_ready(cards, member, shop.dirs, None, [home.experiments], registry)
+            cards = make_ready(cards, member, shop.dirs, None, [home.experiments], registry)
             try:
                 check_options(cards, member, options, deepest_round(cards), shop.dirs)
             except OptionsError as error:

@@ -107,14 +107,21 @@ def _of_experiment(tracker: Tracker, chain: Chain, workshop: Workshop, step: Ste
 
 
 def _of_published(tracker: Tracker, chain: Chain, step: Step) -> dict[str, str]:
+    from mlflow.exceptions import MlflowException
+
     from lth_pipeline.tracking.registered import Version, set_tag, version_url
+    from lth_pipeline.tracking.tracker import TrackingError
 
     origin = chain.owner(1).ticket_from
     taken = registered(origin, chain.dirs)
     name = origin.model[0]
     if step.round == 1:
         version = Version(name, taken.version, taken.run_id, {})
-        set_tag(tracker, version, f"lth.ticket_taken_by.{chain.name}", f"{origin.place}, weights: {origin.weights}")
+        try:
+            set_tag(tracker, version, f"lth.ticket_taken_by.{chain.name}", f"{origin.place}, weights: {origin.weights}")
+        except (TrackingError, MlflowException) as error:  # a courtesy, which not everybody has the permission for
+            if tracker.patience.on_trouble:
+                tracker.patience.on_trouble(f"version {taken.version} of {name} is not told who takes it: {error}")
     page = version_url(tracker.ui, name, taken.version)
     note = f"The ticket is that of {origin.place}: [version {taken.version}]({page}), found by {taken.whose}."
     return {

@@ -14,7 +14,7 @@ from lth_pipeline.recipes.facts import facts_of, known_facts
 from lth_pipeline.recipes.ladder import Rung, climb, model_of, source_layers
 from lth_pipeline.recipes.lineage import owner, related
 from lth_pipeline.recipes.recipe import Recipe
-from lth_pipeline.recipes.registry import known, published_tickets, registered
+from lth_pipeline.recipes.registry import known, pinned, published_tickets, registered, versions_known
 from lth_pipeline.recipes.rewinding import rewind_iteration
 from lth_pipeline.recipes.step import DRAWN, MASKED, ON_REWOUND, Step
 from lth_pipeline.recipes.transfer import carried
@@ -23,10 +23,12 @@ from lth_pipeline.recipes.transfer import carried
 class Chain:
     """Replicate `replicate` of experiment `name`, through all rounds and branches. Computes nothing.
 
-    dirs: where own images were read to; published data sets need none.
+    dirs: where own images were read to, and published tickets fetched; published data sets need none. A ticket is the
+    version that its alias means now for as long as the chain lasts.
     """
 
     def __init__(self, cards: Mapping[str, Experiment], name: str, replicate: int, dirs: DataDirs | None = None):
+        cards = pinned(cards, versions_known(related(cards, name), dirs))
         self.cards, self.name, self.replicate, self.dirs = cards, name, replicate, dirs
         self._rungs: list[Rung] = []
         self._end: PruningError | None = None  # below the last rung that can be counted
@@ -257,7 +259,8 @@ class Chain:
 
     def carried(self) -> tuple[str, ...]:
         """The layers whose mask, and weights, come from elsewhere."""
-        return carried(source_layers(self.cards, self.owner(1).ticket_from, self.dirs), self.model(1).layers)
+        origin = self.owner(1).ticket_from
+        return carried(source_layers(self.cards, origin, self.dirs), self.model(1).layers, origin.weights)
 
     def published_content(self, step: Step) -> str:
         """The data version of what `step`, of a published ticket, is."""

@@ -12,8 +12,8 @@ from lth_pipeline.experiments.settings import TransferSettings
 from lth_pipeline.lottery.data import DataDirs
 from lth_pipeline.recipes.facts import facts_of
 from lth_pipeline.recipes.ladder import model_of, ranked_layers, source_layers
-from lth_pipeline.recipes.lineage import owner
-from lth_pipeline.recipes.registry import registered
+from lth_pipeline.recipes.lineage import owner, related
+from lth_pipeline.recipes.registry import known, registered
 from lth_pipeline.recipes.rewinding import rewind_iteration
 from lth_pipeline.recipes.step import MASKED
 from lth_pipeline.recipes.transfer import carried
@@ -122,12 +122,42 @@ def _circle(cards: Mapping[str, Experiment], name: str, way: tuple[str, ...]) ->
     return next((c for a in above if a and a.experiment and (c := _circle(cards, a.experiment, (*way, name)))), None)
 
 
-def _is_cut(cards: Mapping[str, Experiment], origin: TransferSettings, dirs: DataDirs | None) -> bool:
-    """Whether the weights that a ticket was rewound to are what another one was trained to (weights: trained)."""
+def is_cut(cards: Mapping[str, Experiment], origin: TransferSettings, dirs: DataDirs | None) -> bool:
+    """Whether weights that a ticket was rewound to are zero where one before it was pruned: those that another ticket
+    was trained to, be it one that a ticket was taken from, or the round before, where the source does not rewind."""
     if origin.registry:
         return registered(origin, dirs).cut
+    source = owner(cards, origin.experiment, origin.round)
+    above = source.ticket_from
+    if above and above.weights != "own":
+        return above.weights == "trained" or is_cut(cards, above, dirs)
+    return source.rewind.mode != "weights" and source.pruning.mode == "iterative" and origin.round > 1
+
+
+def _is_tuned(cards: Mapping[str, Experiment], origin: TransferSettings) -> bool:
+    """Whether it comes, through whatever experiments, of a published ticket or of what one was trained to."""
+    if origin.registry or origin.weights == "trained":
+        return True
     above = owner(cards, origin.experiment, origin.round).ticket_from
-    return above is not None and above.weights == "trained"
+    return above is not None and _is_tuned(cards, above)
+
+
+def _own_published(experiment: Experiment, cards: Mapping[str, Experiment], dirs: DataDirs | None) -> str:
+    """How a published ticket came of `experiment` itself, in words; empty where it did not, or that is not known."""
+    waiting, seen = [(experiment, "")], set()
+    while waiting:
+        card, way = waiting.pop()
+        origin = card.ticket_from
+        if origin and origin.registry and (found := known(origin, dirs)):
+            said = f"{way}version {found.version} is the ticket of {found.whose}"
+            whose = found.facts["experiment"]
+            for other in related(cards, whose) if whose in cards else ():
+                if other.name == experiment.name:
+                    return said if whose == other.name else f"{said}, which comes of {other.name}"
+                if other.name not in seen:
+                    seen.add(other.name)
+                    waiting.append((other, f"{said}; "))
+    return ""
 
 
 def transfer_faults(experiment: Experiment, cards: Mapping[str, Experiment], dirs: DataDirs | None) -> list[Fault]:
@@ -135,7 +165,10 @@ def transfer_faults(experiment: Experiment, cards: Mapping[str, Experiment], dir
     origin = experiment.ticket_from
     if origin is None:
         return []
-    if not carried(source_layers(cards, origin, dirs), model_of(experiment, dirs).layers):
+    if origin.registry and (said := _own_published(experiment, cards, dirs)):
+        expected = f"{said}: it would go on from itself, another with each run; take one that does not come of {experiment.name}"
+        return [Fault("ticket_from.registry", origin.registry, expected)]
+    if not carried(source_layers(cards, origin, dirs), model_of(experiment, dirs).layers, origin.weights):
         if origin.registry:
             found = registered(origin, dirs)
             field, network, whose = "registry", found.facts["model"]["name"], f"version {found.version} ({found.whose})"
@@ -148,10 +181,11 @@ def transfer_faults(experiment: Experiment, cards: Mapping[str, Experiment], dir
         )
         return [Fault(f"ticket_from.{field}", getattr(origin, field), expected)]
     moved = [arm for arm in MASKED if arm in experiment.arms]
-    if moved and origin.weights == "source" and _is_cut(cards, origin, dirs):
+    # that an experiment does not rewind was never refused: for such a source a remark says so
+    if moved and origin.weights == "source" and _is_tuned(cards, origin) and is_cut(cards, origin, dirs):
         expected = (
-            f"cannot have {moved[0]} with the weights of {origin.place}: they are zero wherever it was pruned, and "
-            "another mask would leave little of them; leave it out"
+            f"cannot have {moved[0]} with the weights of {origin.place}: they are zero where it was pruned before, and "
+            "another mask would leave less of them; leave it out"
         )
         return [Fault("arms", list(experiment.arms), expected)]
     pruning = experiment.pruning

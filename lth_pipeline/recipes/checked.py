@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from lth_pipeline.lottery.data.batches import chunks
 from lth_pipeline.lottery.small.errors import ExportError
+from lth_pipeline.lottery.small.singly import Logits
 from lth_pipeline.recipes.small import Ticket
 
 #: the most that logits may differ, a share of the greatest of them, or of 1 where that is less: float32's rounding in
 #: another order of adding up
 TOLERANCE = 1e-5
-
-#: float32 (N, C, H, W), pixels from 0 to 1 -> float32 (N, classes)
-Logits = Callable[[np.ndarray], np.ndarray]
 
 
 class DiffersError(ExportError):

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
 from lth_pipeline.lottery.analysis.proportions import paired_difference, wilson
 from lth_pipeline.recipes.analyses import robustness, verdict
 from lth_pipeline.recipes.analyses.analysis import Rows, Subject, joined, look_up
@@ -15,7 +17,7 @@ from lth_pipeline.recipes.small import Ticket, ticket_of
 CORRUPTED = "corruptions"  # the part of robustness, and its table, that needs a package of its own
 
 
-def figures(ticket: Ticket, subject: Subject) -> dict[str, Any]:
+def figures(ticket: Ticket, subject: Subject, correct: np.ndarray | None = None) -> dict[str, Any]:
     """Shares of 1, intervals of 95 %. Nothing is trained, and no analysis made.
 
     accuracy: hits, images, share, low, high, of this network on the test images. dense: share of the dense network of
@@ -23,12 +25,14 @@ def figures(ticket: Ticket, subject: Subject) -> dict[str, Any]:
     network itself, and where it learned other data. verdict: of this round over replicates, {measure: row}, and the
     margin; empty where there is none. robustness: {what: (this, dense)}; empty where the analysis has not been made.
 
-    subject: the experiment, all its replicates.
+    subject: the experiment, all its replicates. correct: bool (images,): which test images a file of 8 bits classifies
+    correctly, where accuracy and the difference from dense are to be that network's; verdict and robustness are of the
+    one that was trained all the same.
     """
-    hits, images = int((ticket.logits.argmax(1) == ticket.labels).sum()), len(ticket.labels)
+    own = _correct(ticket) if correct is None else correct
     return {
-        "accuracy": _share(hits, images),
-        "dense": _against_dense(ticket, subject),
+        "accuracy": _share(int(own.sum()), len(own)),
+        "dense": _against_dense(ticket, subject, own),
         "verdict": _verdict(ticket, subject),
         "margin": subject.experiment.analysis.margin,
         "robustness": _robustness(ticket, subject),
@@ -40,11 +44,14 @@ def _share(hits: int, images: int) -> dict[str, Any]:
     return {"hits": hits, "images": images, "share": hits / images, "low": low, "high": high}
 
 
-def _against_dense(ticket: Ticket, subject: Subject) -> dict[str, Any] | None:
+def _correct(ticket: Ticket) -> np.ndarray:
+    return ticket.logits.argmax(1) == ticket.labels
+
+
+def _against_dense(ticket: Ticket, subject: Subject, own: np.ndarray) -> dict[str, Any] | None:
     if ticket.step.round == 0 or not same_data(ticket.chain, ticket.step.round):
         return None
-    dense = ticket_of(subject.workshop, ticket.chain, 0)
-    own, other = (one.logits.argmax(1) == one.labels for one in (ticket, dense))
+    other = _correct(ticket_of(subject.workshop, ticket.chain, 0))
     won, lost = int((own & ~other).sum()), int((other & ~own).sum())
     difference, low, high = paired_difference(won, lost, len(own))
     found = {"share": float(other.mean()), "difference": difference, "low": low, "high": high}

@@ -184,7 +184,7 @@ def _taken(cards: Mapping[str, Experiment], experiment: Experiment, model: Model
     """Round 1 of an experiment whose ticket was found elsewhere."""
     origin = experiment.ticket_from
     whole_source = source_layers(cards, origin, dirs)
-    taken = set(carried(whole_source, model.layers))
+    taken = set(carried(whole_source, model.layers, origin.weights))
     whole = {layer.weight: layer.size for layer in model.layers if layer.name not in taken}
     if origin.registry:
         return _counted(registered(origin, dirs).counts, whole, model)

@@ -6,12 +6,14 @@ in the replicate that it comes from, and on average over all that have both. doc
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from lth_pipeline.recipes.analyses import verdict
 from lth_pipeline.recipes.analyses.analysis import Found, Rows
 from lth_pipeline.recipes.chosen import (
+    BETTER_OF,
     LEAST,
     Chosen,
     against_dense,
@@ -24,16 +26,27 @@ from lth_pipeline.recipes.errors import PublishedError
 
 SPARSEST, BEST, NAMED = "sparsest-matching", "best", "chosen"  # aliases
 END = verdict.JUDGED["end"]
+RULES = (SPARSEST, BEST)  # which nobody else gives: they say that the verdict supports the ticket
 ROUNDING = 1e-9  # of a difference of shares: what lies no further below the margin lies on it
 
 
 @dataclass(frozen=True)
 class Asked:
-    """What a person asked for. round, replicate: None where the rule is to choose. alias: empty for the usual ones."""
+    """What a person asked for. round, replicate: None where the rule is to choose. alias: empty for the usual ones.
+
+    Raises PublishedError for an alias that is the rule's.
+    """
 
     round: int | None = None
     replicate: int | None = None
     alias: str = ""
+
+    def __post_init__(self) -> None:
+        if self.alias.lower() in RULES:  # a database may take capitals for small letters
+            raise PublishedError(
+                f"alias {self.alias!r} is given by the rule alone, to a ticket that the verdict supports: leave it "
+                f"out, or give another one (where a ticket is named it is {NAMED!r})"
+            )
 
     @property
     def by_rule(self) -> bool:
@@ -89,12 +102,30 @@ def judge(found: Found, rows: Rows, candidate: Candidate, margin: float) -> Judg
     mean, n = row["mean"], row["n"]
     apart = [ticket - dense, mean]
     passed = all(difference >= -margin - ROUNDING for difference in apart)
+    digits = _digits(apart, margin)
     said = (
-        f"Round {round}, replicate {replicate}: test accuracy {100 * ticket:.2f} %, its dense network "
-        f"{100 * dense:.2f} % ({_points(apart[0])}); on average over {_replicates(n)} {_points(mean)}. "
-        f"{'Within' if passed else 'Beyond'} the margin of {100 * margin:.2f} percentage points."
+        f"Round {round}, replicate {replicate}: test accuracy {100 * ticket:.{digits}f} %, its dense network "
+        f"{100 * dense:.{digits}f} % ({_points(apart[0], digits)}); on average over {_replicates(n)} "
+        f"{_points(mean, digits)}. {'Within' if passed else 'Beyond'} the margin of {100 * margin:.{digits}f} "
+        f"percentage points."
     )
     return Judged(passed, f"{said} {_worth(found, round, n)}", ticket, dense, mean)
+
+
+def passing_replicates(found: Found, rows: Rows, round: int, margin: float) -> list[int]:
+    """Those whose ticket of `round` may be published."""
+    there = [Candidate(round, row["replicate"], (), "") for row in trained(rows, round)]
+    return [each.replicate for each in there if judge(found, rows, each, margin).passed]
+
+
+def what_then(found: Found, rows: Rows, name: str) -> str:
+    """What the user of experiment `name` may do where the rule finds nothing, to be put behind why; empty where nothing
+    helps."""
+    if against_dense(found, END):
+        return f". To publish one all the same, name it: lth publish {name} --round R"
+    if not any(row["arm"] == "ticket" for row in rows):
+        return f". Train it first: lth run {name}"
+    return ""
 
 
 def _named(found: Found, rows: Rows, asked: Asked) -> list[Candidate] | str:
@@ -113,12 +144,12 @@ def _named(found: Found, rows: Rows, asked: Asked) -> list[Candidate] | str:
             f"round {round}: there is no trained ticket of it; there are those of round "
             f"{', '.join(map(str, rounds)) or '(none)'}"
         )
-    replicate = chosen_replicate(rows, round) if asked.replicate is None else asked.replicate
-    if replicate is None or replicate not in there:
-        which = f"replicate {replicate}" if replicate is not None else "no replicate"
+    replicate = _least_loss(rows, round) if asked.replicate is None else asked.replicate
+    if replicate not in there:
         listed = ", ".join(map(str, there))
         raise PublishedError(
-            f"round {round}, {which}: not trained, or it diverged; there are replicate {listed} of that round"
+            f"round {round}, replicate {replicate}: not trained, or it diverged; there are replicate {listed} of that "
+            f"round"
         )
     return [Candidate(round, replicate, aliases, why)]
 
@@ -126,6 +157,12 @@ def _named(found: Found, rows: Rows, asked: Asked) -> list[Candidate] | str:
 def _candidate(rows: Rows, chosen: Chosen, aliases: tuple[str, ...]) -> Candidate:
     replicate = chosen_replicate(rows, chosen.round)
     return Candidate(chosen.round, replicate, aliases, f"{chosen.why}; of that the replicate of least validation loss")
+
+
+def _least_loss(rows: Rows, round: int) -> int:
+    """The replicate; where all dense networks diverged, of all tickets, so that `judge` can say why it is refused."""
+    chosen = chosen_replicate(rows, round)
+    return chosen if chosen is not None else min(trained(rows, round), key=lambda row: row[BETTER_OF])["replicate"]
 
 
 def _end(rows: Rows, round: int, replicate: int) -> float | None:
@@ -147,5 +184,18 @@ def _replicates(n: int) -> str:
     return "1 replicate" if n == 1 else f"{n} replicates"
 
 
-def _points(difference: float) -> str:
-    return f"{100 * difference:+.2f} percentage points"
+def _digits(differences: Iterable[float], margin: float) -> int:
+    """How many to show of percentages, so that a difference beside the margin does not look like one on it."""
+    beside = [each for each in differences if abs(each + margin) > ROUNDING]
+    return next(
+        (
+            digits
+            for digits in range(2, 6)
+            if all(round(-100 * each, digits) != round(100 * margin, digits) for each in beside)
+        ),
+        6,
+    )
+
+
+def _points(difference: float, digits: int) -> str:
+    return f"{100 * difference:+.{digits}f} percentage points"

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 FILE = "ticket.safetensors"  # what the artifact of a model version's run is called
 KEY = "lth_pipeline"  # of the facts, in the file's metadata
 PARTS = ("mask", "rewound", "trained")
+NORM = {"weight", "bias", "running_mean", "running_var"}  # the tensors of a batch norm
 DAMAGE = (ValueError, KeyError, TypeError, AttributeError, IndexError, OverflowError, RecursionError)
 
 
@@ -196,6 +197,8 @@ def _fault_of_tensors(parts: Mapping[str, Mapping[str, torch.Tensor]], facts: Ma
                 return f"its tensor {part}/{name} is not finite everywhere"
     if extra := sorted(mask.keys() - shapes.keys()):
         return f"its tensor mask/{extra[0]} belongs to none of its layers"
+    if fault := _fault_of_norms({name: tensor.shape for name, tensor in rewound.items() if name not in wanted["rewound"]}, facts):
+        return fault
     if {name: tensor.shape for name, tensor in rewound.items()} != {n: t.shape for n, t in trained.items()}:
         return "the weights before and after its training are not those of one network"
     if any(bool((trained[name][~alive] != 0).any()) for name, alive in mask.items()):
@@ -204,6 +207,20 @@ def _fault_of_tensors(parts: Mapping[str, Mapping[str, torch.Tensor]], facts: Ma
     if left != facts["weights"]:
         return f"its mask leaves {left:,} weights, its facts say {facts['weights']:,}"
     return ""
+
+
+def _fault_of_norms(extra: Mapping[str, tuple[int, ...]], facts: Mapping[str, Any]) -> str:
+    """Of the tensors that belong to no layer: every layer without a bias has a batch norm, of four tensors."""
+    norms: dict[str, dict[str, tuple[int, ...]]] = {}
+    for name, shape in extra.items():
+        norm, _, kind = name.rpartition(".")
+        norms.setdefault(norm, {})[kind] = tuple(shape)
+    for norm, tensors in norms.items():
+        if tensors.keys() != NORM or len(set(tensors.values())) > 1:
+            return f"its tensors {norm}.… belong to none of its layers, and are no batch norm"
+    found = sorted(tensors["weight"] for tensors in norms.values())
+    expected = sorted((shape[0],) for _, _, shape, bias in facts["layers"] if not bias)
+    return "" if found == expected else "its batch norms are not those that its layers without a bias have"
 
 
 def _seal(facts: Any, tensors: Mapping[str, torch.Tensor]) -> str:

@@ -26,10 +26,11 @@ def make_ready(
     progress: Callable[[int, int], None] | None = None,
     folders: Sequence[Path] = (),
     registry: Registry | None = None,
-) -> None:
+) -> Mapping[str, Experiment]:
     """Read the own images of experiment `name` and of those it comes from, fetch their published tickets, and check its
-    card against them and against this machine's memory, and so the cards that its run trains rounds of. Raises
-    DataError and CardError.
+    card against them and against this machine's memory, and so the cards that its run trains rounds of. Gives the
+    cards in which each of these tickets is the version that was found: a run that goes by them means one version,
+    wherever an alias moves meanwhile. Raises DataError and CardError.
 
     progress: called with (images read, images in all). folders: of the cards, so that an error names file and line.
     registry: what published tickets are asked of; None: nobody, and those in the cache are taken.
@@ -42,6 +43,8 @@ def make_ready(
         prepare(experiment.data, dirs, progress)
         if experiment.ticket_from and experiment.ticket_from.registry:
             _fetch(experiment, dirs, folders, registry)
+    cards = tickets.pinned(cards, tickets.versions_known(experiments, dirs))
+    experiments = related(cards, name)
     for experiment in experiments:  # a branch is checked against its parent's images too
         found = faults(experiment, cards, dirs)
         if found:
@@ -50,6 +53,7 @@ def make_ready(
         too_large = memory_faults(experiment, dirs)
         if too_large:
             raise card_error(experiment.name, list(folders), too_large)
+    return cards
 
 
 def _fetch(experiment: Experiment, dirs: DataDirs, folders: Sequence[Path], registry: Registry | None) -> None:

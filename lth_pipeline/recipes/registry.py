@@ -1,21 +1,18 @@
-"""Tickets from the model registry: asked for before a run, fetched once, kept in the cache.
+"""Tickets from the model registry: asked for where a run is planned, fetched once, kept in the cache.
 
-    registry/<SHA-256 of the file>.safetensors   published tickets (published.py)
-    registry/<hash of the reference>.json        which version NAME@ALIAS was when it was last asked for, and what a
-                                                 card's ladder and recipes need to know of it
+A run means one version: what an alias is, is asked once, where work is planned (`make_ready` gives the cards with the
+answer in them, `pinned`), and handed on from there by its number. The cache keeps versions by name and number, and of an
+alias a pointer alone, for whoever was handed none (registry_cache.py).
 
-Only `prepare` asks the registry, and by functions that it is given: who looks up what is known reads the cache. All of
-it may be removed at any time; the next run fetches it again.
+Only `prepare` asks the registry, and by functions that it is given: who looks up what is known reads the cache.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
 import tempfile
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,12 +21,14 @@ from lth_pipeline.experiments.settings import TransferSettings
 from lth_pipeline.files import write_atomically
 from lth_pipeline.lottery.data import DataDirs
 from lth_pipeline.lottery.models import Layer
+from lth_pipeline.recipes import registry_cache as cache
 from lth_pipeline.recipes.errors import NotPublishedError, PublishedError, RegistryAwayError
 
 if TYPE_CHECKING:
     from lth_pipeline.recipes.published import Published
 
 PARTS = ("mask", "rewound", "trained")
+CHANCE = 0.001  # share of a layer's pruned weights that may be exactly zero without having been pruned before
 
 
 @dataclass(frozen=True)
@@ -46,7 +45,7 @@ class Answer:
 class Registry:
     """How the registry is asked. ask: (reference, whether to wait for a server that is away) -> Answer; raises
     NotPublishedError, and RegistryAwayError where nobody answers. warn: is told what ends nothing. anew: whether it is
-    asked for what is in the cache, too, since an alias may have moved."""
+    asked for an alias that is in the cache, too, since that may have moved."""
 
     ask: Callable[[TransferSettings, bool], Answer]
     warn: Callable[[str], None]
@@ -55,11 +54,11 @@ class Registry:
 
 @dataclass(frozen=True)
 class Registered:
-    """A published ticket, as it was when it was last asked for.
+    """A version of a published ticket.
 
     file: SHA-256 of its file. versions: data versions of its "mask", "rewound" and "trained" weights. counts: weights
-    left, by weight name. cut: whether the weights it was rewound to are zero wherever it was pruned, as those are that
-    a ticket was trained to. facts: published_facts.py.
+    left, by weight name. cut: whether some of the weights it was rewound to are zero where it was pruned, as those are
+    that another ticket was trained to. facts: published_facts.py.
     """
 
     version: str
@@ -90,20 +89,35 @@ def registered(origin: TransferSettings, dirs: DataDirs | None) -> Registered:
 
 def known(origin: TransferSettings, dirs: DataDirs | None) -> Registered | None:
     """The same, or None where it was never fetched. Asks nobody."""
+    if dirs is None:
+        return None
+    entry = _entry(origin, dirs)
+    found = cache.recall(entry) if entry else None
     try:
-        return _recalled(_entry(origin, dirs)) if dirs else None
-    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):  # not there, or damaged
+        return Registered(**found) if found else None
+    except TypeError:  # of another release
         return None
 
 
-@lru_cache(maxsize=64)
-def _recalled(entry: Path) -> Registered:
-    """Remembered, so that a chain means the same ticket from its first round to its last. Raises what a file raises
-    that is not there, or was not written by `_take`."""
-    sealed = json.loads(entry.read_bytes())
-    if sealed["sha256"] != _seal(sealed["ticket"]):
-        raise ValueError("its checksum does not fit")
-    return Registered(**sealed["ticket"])
+def pinned(cards: Mapping[str, Experiment], versions: Mapping[str, str]) -> Mapping[str, Experiment]:
+    """`cards`, in which each reference of `versions` ({NAME@ALIAS: number}) means that version from now on."""
+    changed = {
+        name: card.model_copy(update={"ticket_from": origin.at(versions[origin.registry])})
+        for name, card in cards.items()
+        if (origin := card.ticket_from) and origin.registry in versions and not origin.model[2]
+    }
+    return {**cards, **changed} if changed else cards
+
+
+def versions_in(experiments: Iterable[Experiment]) -> dict[str, str]:
+    """{NAME@ALIAS: number} of what `pinned` has said of `experiments`."""
+    return {origin.registry: origin.model[2] for origin in published_tickets(experiments) if origin.is_settled}
+
+
+def versions_known(experiments: Iterable[Experiment], dirs: DataDirs | None) -> dict[str, str]:
+    """{reference: number of the version that it means now}, as far as the cache knows."""
+    found = {origin.registry: known(origin, dirs) for origin in published_tickets(experiments)}
+    return {reference: ticket.version for reference, ticket in found.items() if ticket}
 
 
 def published_tickets(experiments: Iterable[Experiment]) -> list[TransferSettings]:
@@ -112,35 +126,45 @@ def published_tickets(experiments: Iterable[Experiment]) -> list[TransferSetting
 
 
 def prepare(origin: TransferSettings, dirs: DataDirs, registry: Registry | None) -> None:
-    """See what a reference is now, and fetch it where that is not in the cache.
+    """See what a reference is now, and fetch it where that is not in the cache. A version that is named by its number
+    is asked for only where it is not.
 
-    Where the registry does not answer, or there is none to ask, what was fetched last holds on. Raises PublishedError.
+    Where the registry does not answer, or has it no more, or there is none to ask, what was fetched last holds on.
+    Raises PublishedError.
     """
-    _recalled.cache_clear()
     before = known(origin, dirs)
-    if before and not _is_there(before, dirs):
+    if before and not cache.has_bits(path_of(before, dirs), before.file):
         before = None
-    if registry is None or (before and not registry.anew):
+    if registry is None or (before and (origin.model[2] or not registry.anew)):
         if before is None:
             registered(origin, dirs)  # raises
+        else:
+            cache.mark_used(_entry(origin, dirs))
         return
     try:
         answer = registry.ask(origin, before is None)
-        if before and (before.version, before.run_id) == (answer.version, answer.run_id):
-            return
+    except (RegistryAwayError, NotPublishedError) as error:
+        _hold_on(origin, before, error, registry)
+        return
+    try:
         _take(origin, dirs, answer)
     except RegistryAwayError as error:
-        if before is None:
-            raise RegistryAwayError(f"{origin.place}: has not been fetched yet, and {error}") from error
-        kept = f"{origin.place} is taken to be version {before.version} still, which was fetched earlier"
-        registry.warn(f"{error}; {kept}")
-    finally:
-        _recalled.cache_clear()
+        _hold_on(origin, before, error, registry)
+
+
+def _hold_on(origin: TransferSettings, before: Registered | None, error: PublishedError, registry: Registry) -> None:
+    """Raises `error` where there is nothing to hold on to."""
+    if before is None and isinstance(error, RegistryAwayError):
+        raise RegistryAwayError(f"{origin.place}: has not been fetched yet, and {error}") from error
+    if before is None:
+        raise error
+    kept = f"{origin.place} is taken to be version {before.version} still, which was fetched earlier"
+    registry.warn(f"{error}; {kept}")
 
 
 def path_of(found: Registered, dirs: DataDirs) -> Path:
     """Where the file of a ticket is kept."""
-    return dirs.cache / "registry" / f"{found.file}.safetensors"
+    return cache.file_of(found.file, dirs)
 
 
 def read(origin: TransferSettings, dirs: DataDirs) -> Published:
@@ -150,50 +174,61 @@ def read(origin: TransferSettings, dirs: DataDirs) -> Published:
     return read_ticket(path_of(registered(origin, dirs), dirs))
 
 
-def _take(origin: TransferSettings, dirs: DataDirs, answer: Answer) -> None:
-    from lth_pipeline.lottery.digest import digest
-    from lth_pipeline.lottery.pruning import masks
-    from lth_pipeline.recipes.published import read_ticket
+def _entry(origin: TransferSettings, dirs: DataDirs) -> Path | None:
+    """Of the version that a reference means: by its number, or as its alias was last found."""
+    name, _, version = origin.model
+    if not version:
+        pointer = cache.recall(cache.pointer_of(origin.registry, dirs))
+        version = pointer["version"] if pointer else ""
+    return cache.entry_of(name, version, dirs) if version else None
 
-    folder = dirs.cache / "registry"
+
+def _take(origin: TransferSettings, dirs: DataDirs, answer: Answer) -> None:
+    """Bring the version that the registry has answered into the cache, where it is not there yet, and point to it."""
+    name, folder = origin.model[0], cache.folder_of(dirs)
+    there = known(origin.at(answer.version), dirs)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder, prefix=".") as fresh:
-            content = answer.fetch(Path(fresh)).read_bytes()
-        try:
-            ticket = read_ticket(content)
-        except PublishedError as error:
-            why = str(error).removeprefix("the bytes given: ")
-            raise NotPublishedError(f"version {answer.version}, MLflow run {answer.run_id}: its file {why}") from error
-        found = Registered(
-            answer.version,
-            answer.run_id,
-            hashlib.sha256(content).hexdigest(),
-            {part: digest(getattr(ticket, part)) for part in PARTS},
-            masks.counts(ticket.mask),
-            masks.pruned_are_zero(ticket.mask, ticket.rewound),
-            ticket.facts,
-        )
-        write_atomically(path_of(found, dirs), content)
-        sealed = {"ticket": asdict(found), "sha256": _seal(asdict(found))}
-        write_atomically(_entry(origin, dirs), json.dumps(sealed, indent=1).encode())
+        if not there or there.run_id != answer.run_id or not cache.has_bits(path_of(there, dirs), there.file):
+            with tempfile.TemporaryDirectory(dir=folder, prefix=".") as fresh:
+                content = answer.fetch(Path(fresh)).read_bytes()
+            found = _described(content, answer)
+            write_atomically(path_of(found, dirs), content)
+            cache.keep(cache.entry_of(name, answer.version, dirs), asdict(found))
+            cache.tidy(dirs)
+        if not origin.is_settled:  # what an alias was to another run says nothing about what it is
+            cache.keep(cache.pointer_of(origin.registry, dirs), {"name": name, "version": answer.version})
+        cache.mark_used(cache.entry_of(name, answer.version, dirs))
     except OSError as error:
         raise PublishedError(
             f"{folder}: a published ticket cannot be kept here ({error.strerror or error}); free space or permissions"
         ) from error
 
 
-def _is_there(found: Registered, dirs: DataDirs) -> bool:
-    """Whether the file of a ticket is in the cache, with the bits that it was fetched with."""
+def _described(content: bytes, answer: Answer) -> Registered:
+    """What a file that was fetched is. Raises NotPublishedError where it is no ticket."""
+    from lth_pipeline.lottery.digest import digest
+    from lth_pipeline.lottery.pruning import masks
+    from lth_pipeline.recipes.published import read_ticket
+
     try:
-        return hashlib.sha256(path_of(found, dirs).read_bytes()).hexdigest() == found.file
-    except OSError:
-        return False
+        ticket = read_ticket(content)
+    except PublishedError as error:
+        why = str(error).removeprefix("the bytes given: ")
+        raise NotPublishedError(f"version {answer.version}, MLflow run {answer.run_id}: its file {why}") from error
+    return Registered(
+        answer.version,
+        answer.run_id,
+        hashlib.sha256(content).hexdigest(),
+        {part: digest(getattr(ticket, part)) for part in PARTS},
+        masks.counts(ticket.mask),
+        _is_cut(ticket),
+        ticket.facts,
+    )
 
 
-def _seal(ticket: Any) -> str:
-    return hashlib.sha256(json.dumps(ticket, sort_keys=True).encode()).hexdigest()
-
-
-def _entry(origin: TransferSettings, dirs: DataDirs) -> Path:
-    return dirs.cache / "registry" / f"{hashlib.sha256(origin.registry.encode()).hexdigest()[:40]}.json"
+def _is_cut(ticket: Published) -> bool:
+    """Whether weights that it was rewound to are zero where it was pruned, in some layer more than chance makes: fresh
+    weights that are exactly zero are one in millions."""
+    zeros = {name: ticket.rewound[name][~alive] == 0 for name, alive in ticket.mask.items()}
+    return any(int(zero.sum()) > zero.numel() * CHANCE for zero in zeros.values())

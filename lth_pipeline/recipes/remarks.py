@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lth_pipeline.recipes.chain import Chain
+from lth_pipeline.recipes.check_branch import is_cut
 from lth_pipeline.recipes.registry import registered
+from lth_pipeline.recipes.step import MASKED
 
 if TYPE_CHECKING:
     from lth_pipeline.recipes.workshop import Workshop
@@ -63,7 +65,21 @@ def followed(workshop: Workshop, chain: Chain) -> Followed | None:
 
 def remarks(workshop: Workshop, chains: Sequence[Chain]) -> list[str]:
     """Sentences that stand beside the results of `chains`, the replicates of one experiment."""
-    return [said for said in (taken_over(chains[0]), _settled(workshop, chains)) if said]
+    return [said for said in (taken_over(chains[0]), _cut(chains[0]), _settled(workshop, chains)) if said]
+
+
+def _cut(chain: Chain) -> str | None:
+    """That arms with another mask lay it on weights of which many are zero, where they do."""
+    card = chain.owner(1)
+    origin, moved = card.ticket_from, [arm for arm in MASKED if arm in card.arms]
+    if not moved or not origin or origin.weights != "source" or not chain.is_known():
+        return None
+    if not is_cut(chain.cards, origin, chain.dirs):
+        return None
+    return (
+        f"{' and '.join(moved).replace('_', ' ').capitalize()} cannot be compared with the ticket: the weights of "
+        f"{origin.place} are zero where it was pruned before, and another mask leaves fewer of them than it says."
+    )
 
 
 def _settled(workshop: Workshop, chains: Sequence[Chain]) -> str | None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import count
+from pathlib import PurePath
 from typing import Any
 
 import numpy as np
@@ -21,6 +23,8 @@ from lth_pipeline.recipes.analyses.networks import Network, load, same_data
 from lth_pipeline.recipes.chain import Chain
 from lth_pipeline.recipes.errors import StoreError
 from lth_pipeline.recipes.facts import source_of, title_of
+from lth_pipeline.recipes.lineage import related
+from lth_pipeline.recipes.origins import origins
 from lth_pipeline.recipes.results import size_of
 from lth_pipeline.recipes.step import Step
 from lth_pipeline.recipes.training import data_for
@@ -116,8 +120,7 @@ def trained_network(workshop: Workshop, chain: Chain, round: int, arm: str = "ti
     """The training of `arm` in `round`, of the first draw; see `ticket_of`."""
     seen: Seen = {}
     of = f"{chain.name}, replicate {chain.replicate}"
-    product = workshop.look_up(chain, chain.main(round), seen)
-    if product is None:
+    if not _is_trained(workshop, chain, seen, round):
         raise NotTrainedError(f"{of}: round {round} is not trained; {_what_is(workshop, chain, seen, round)}")
     arms = {step.arm: step for step in reversed(chain.trainings(round))}
     step = chain.main(0) if round == 0 and arm == "ticket" else arms.get(arm)
@@ -130,6 +133,15 @@ def trained_network(workshop: Workshop, chain: Chain, round: int, arm: str = "ti
         raise NotTrainedError(f"{of}, {step}: diverged (loss not finite at iteration {at:,}); choose another one")
     under = chain.mask(step)
     return Network(chain, step, product, workshop.look_up(chain, under, seen) if under else None)
+
+
+def _is_trained(workshop: Workshop, chain: Chain, seen: Seen, round: int) -> bool:
+    """Round by round, so that no look-up goes further back than one; ends where none is beyond the card's own."""
+    asked = chain.cards[chain.name].pruning.rounds
+    for number in range(round):
+        if workshop.look_up(chain, chain.main(number), seen) is None and number > asked:
+            return False
+    return workshop.look_up(chain, chain.main(round), seen) is not None
 
 
 def _what_is(workshop: Workshop, chain: Chain, seen: Seen, round: int) -> str:
@@ -157,6 +169,7 @@ def _about(
     owner, facts = chain.owner(step.round), chain.facts(step.round)
     weights, density = size_of(chain, step, product, network.mask)
     dense = _dense(workshop, chain, step.round)
+    elsewhere = origins(workshop, chain, step.round)
     return {
         "format": ABOUT,
         "experiment": chain.name,
@@ -180,8 +193,9 @@ def _about(
             "images": images,
             "dense": dense.facts["test_accuracy_at_end"] if dense else None,
         },
-        "layers": _layers(model, mask, small),
+        "layers": in_place(_layers(model, mask), small),
         "versions": {**network.inputs, **({"dense": dense.version} if dense else {})},
+        **({"origins": elsewhere} if elsewhere else {}),
         "recipe": product.recipe.id,
         "lth_pipeline": __version__,
     }
@@ -203,39 +217,49 @@ def class_names(workshop: Workshop, chain: Chain, round: int) -> list[str]:
     return list(CLASS_NAMES.get(data.name) or map(str, range(facts.classes)))
 
 
-def _layers(model: Model, mask: Tensors | None, small: Small) -> list[dict[str, Any]]:
-    """Each prunable layer's weights and units, whole and in the small network."""
+def _layers(model: Model, mask: Tensors | None) -> list[dict[str, Any]]:
+    """Each prunable layer's weights and units."""
+    found = []
+    for layer in model.layers:
+        left = int(mask[layer.weight].sum()) if mask and layer.weight in mask else layer.size
+        found.append(
+            {
+                **{"name": layer.name, "kind": layer.kind, "density": left / layer.size},
+                **{"weights": layer.size, "weights_left": left},
+                **{"inputs": layer.shape[1], "outputs": layer.shape[0]},
+            }
+        )
+    return found
+
+
+def in_place(layers: Iterable[Mapping[str, Any]], small: Small) -> list[dict[str, Any]]:
+    """`layers`, each with the inputs and outputs that it has in `small`: none where it is not there."""
     shapes = {
         op.tensors["weight"]: small.tensors[op.tensors["weight"]].shape
         for op in small.program.ops
         if op.kind in ("conv", "linear")
     }
     found = []
-    for layer in model.layers:
-        left = int(mask[layer.weight].sum()) if mask and layer.weight in mask else layer.size
-        outputs, inputs = shapes.get(layer.weight, (0, 0))[:2]
-        found.append(
-            {
-                **{"name": layer.name, "kind": layer.kind, "density": left / layer.size},
-                **{"weights": layer.size, "weights_left": left},
-                **{"inputs": layer.shape[1], "outputs": layer.shape[0]},
-                **{"inputs_left": inputs, "outputs_left": outputs},
-            }
-        )
+    for layer in layers:
+        outputs, inputs = shapes.get(f"{layer['name']}.weight", (0, 0))[:2]
+        found.append({**layer, "inputs_left": inputs, "outputs_left": outputs})
     return found
 
 
 def lineage(ticket: Ticket) -> tuple[dict[str, str], dict[str, str]]:
-    """({experiment: its settings as YAML, those by default left out} of those that the ticket's rounds come from,
-    {what: id} of the runs that trained it, as far as they are recorded)."""
+    """({experiment: its settings as YAML, those by default left out} of those that the ticket's rounds are made of,
+    {what: id} of the runs that trained it, as far as they are recorded).
+
+    Of own images that lie elsewhere than in the data folder the last name alone: folders are nobody else's business.
+    """
     import yaml
 
     chain, made_by = ticket.chain, ticket.network.product.record["made_by"]
-    owners = {card.name: card for card in map(chain.owner, range(ticket.step.round, -1, -1))}
-    cards = {chain.name: chain.cards[chain.name], **owners}
-    settings = {
-        name: yaml.safe_dump(card.model_dump(mode="json", exclude_defaults=True), sort_keys=False, allow_unicode=True)
-        for name, card in cards.items()
-    }
+    settings = {}
+    for card in related(chain.cards, chain.name):
+        known = card.model_dump(mode="json", exclude_defaults=True)
+        if PurePath(path := card.data.path or "").is_absolute():
+            known["data"]["path"] = PurePath(path).name
+        settings[card.name] = yaml.safe_dump(known, sort_keys=False, allow_unicode=True)
     runs = {"MLflow run": made_by.get("mlflow_run"), "Dagster run": made_by.get("dagster_run")}
     return settings, {what: run for what, run in runs.items() if run}

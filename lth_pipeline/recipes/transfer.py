@@ -7,13 +7,19 @@ from collections.abc import Iterable
 from lth_pipeline.lottery.models import Layer, Model
 
 
-def carried(source: Iterable[Layer], target: Iterable[Layer]) -> tuple[str, ...]:
+def carried(source: Iterable[Layer], target: Iterable[Layer], weights: str) -> tuple[str, ...]:
     """Names of the layers of `target` that take over mask and weights: those of the same name and shape in `source`.
 
-    The others, such as a head for another number of classes, start whole and fresh.
+    weights: `ticket_from.weights`. Where they come along, a bias or the batch norm in its place must be there on both
+    sides, too; the mask alone ("own") fits without. The others, such as a head for another number of classes, start
+    whole and fresh.
     """
-    shapes = {layer.name: layer.shape for layer in source}
-    return tuple(layer.name for layer in target if shapes.get(layer.name) == layer.shape)
+
+    def fits(layer: Layer) -> tuple:
+        return (layer.shape, None if weights == "own" else layer.bias)
+
+    found = {layer.name: fits(layer) for layer in source}
+    return tuple(layer.name for layer in target if found.get(layer.name) == fits(layer))
 
 
 def with_norms(model: Model, layers: Iterable[str]) -> set[str]:

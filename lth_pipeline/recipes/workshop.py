@@ -17,6 +17,7 @@ from lth_pipeline.recipes.chain import Chain
 from lth_pipeline.recipes.errors import DamagedError, Elsewhere, ProcessesError
 from lth_pipeline.recipes.inventory import saving
 from lth_pipeline.recipes.recipe import Recipe
+from lth_pipeline.recipes.registry import pinned
 from lth_pipeline.recipes.step import Step
 from lth_pipeline.recipes.store import Record, Store
 
@@ -77,6 +78,7 @@ class Workshop:
     replicates: those whose networks may train beside the one asked for; None: all of its card.
     processes: how many make each training together (docs/distributed.md); each network alone then.
     team: of those, where this process is one of them, and leads.
+    versions: {NAME@ALIAS: number} of published tickets, of which its chains take these versions (registry.py).
     made_by: written into the record of what is computed (experiment, Dagster run, …).
     take_devices: gives the names of the devices that are held for this workshop alone (devices.py), one for each of its
         processes, taken by its first call. None: trainings run on `device`, whoever else is on it.
@@ -91,6 +93,7 @@ class Workshop:
     replicates: tuple[int, ...] | None = None
     processes: int = 1
     team: Team | None = None
+    versions: dict[str, str] = field(default_factory=dict)
     made_by: dict[str, Any] = field(default_factory=dict)
     on_row: OnRow | None = None
     on_wait: Callable[[str], None] | None = None  # another process is about this; it is waited for
@@ -120,8 +123,8 @@ class Workshop:
         return choose_device(self.take_devices()[0] if self.take_devices else self.device)
 
     def chain(self, cards: Mapping[str, Experiment], name: str, replicate: int) -> Chain:
-        """A chain that knows this workshop's data."""
-        return Chain(cards, name, replicate, self.dirs)
+        """A chain that knows this workshop's data, and the versions of its tickets."""
+        return Chain(pinned(cards, self.versions), name, replicate, self.dirs)
 
     def look_up(self, chain: Chain, step: Step, seen: Seen | None = None) -> Product | None:
         """What `step` made, where it and all before it have been made; computes nothing.

@@ -5,9 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 
+def is_signal(image_shape: Sequence[int]) -> bool:
+    """Whether images of this shape are signals: of a single row or column, taken as their data set has them."""
+    return 1 in image_shape[1:]
+
+
 def values(image_shape: Sequence[int]) -> str:
-    """What an image consists of; one of a single row is a signal, which is taken as its data set has it."""
-    return "values as in the data set" if 1 in image_shape[1:] else "pixels from 0 to 1"
+    """What an image consists of."""
+    return "values as in the data set" if is_signal(image_shape) else "pixels from 0 to 1"
 
 
 def loading(name: str, image_shape: Sequence[int]) -> str:

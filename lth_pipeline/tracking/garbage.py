@@ -198,7 +198,8 @@ def _folder(tracker: Tracker, run_id: str, uri: str) -> Path | None:
 
 
 def _pinned(tracker: Tracker) -> set[str]:
-    """Runs that a person has registered or logged a model of."""
+    """Runs that a version in the registry names, under an alias or not, or that a person has logged a model of. Where
+    the registry does not say, this raises, and nothing goes."""
     from mlflow.entities import ViewType
 
     client = tracker.client

@@ -10,6 +10,7 @@ from typing import TypeVar
 from lth_pipeline.tracking.tracker import Tracker, TrackingError
 
 T = TypeVar("T")
+MOST_BYTES = 2**32  # of a file that is fetched: a ticket of the largest network here is a tenth of that
 MOST_NAMED = 20  # models, versions or files that a message lists
 
 
@@ -53,10 +54,15 @@ def fetch_file(tracker: Tracker, run_id: str, file: str, folder: Path) -> Path:
     there = _found(lambda: tracker.client.list_artifacts(run_id))
     if there is None:
         raise NotRegisteredError(f"MLflow run {run_id} is gone, and its files with it; publish the ticket anew")
-    names = sorted(each.path for each in there)
+    sizes = {each.path: each.file_size for each in sorted(there, key=lambda each: each.path)}
+    names = list(sizes)
     if file not in names:
         raise NotRegisteredError(
             f"MLflow run {run_id} has no file {file!r}, which a published ticket has; there are: {_listed(names)}"
+        )
+    if (sizes[file] or 0) > MOST_BYTES:
+        raise NotRegisteredError(
+            f"MLflow run {run_id}: its file {file!r} has {sizes[file]:,} bytes; more than {MOST_BYTES:,} are not fetched"
         )
     return Path(tracker.client.download_artifacts(run_id, file, str(folder)))
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from lth_pipeline.experiments.settings.transfer import REFERENCE
 from lth_pipeline.tracking.abandoned import whose
 from lth_pipeline.tracking.patience import TrackingError
 from lth_pipeline.tracking.runs import pages
@@ -22,9 +23,11 @@ if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
 
 KIND = "published"
+TEXT = ".md"  # how files that say something of a ticket end
 MODEL = "model"  # the folder that MLflow loads, among the run's artifacts
 NEEDED = ("onnx", "onnxruntime", "numpy")  # what that takes beside mlflow
 SAME = ("lth.data_version", "lth.form")  # versions that have these in common are one
+QUOTES = frozenset("'\"`\\")  # which MLflow's search cannot ask for
 
 
 @dataclass(frozen=True)
@@ -60,20 +63,26 @@ class Version(NamedTuple):
 
 
 def check_names(model: str, aliases: Iterable[str]) -> None:
-    """Raise TrackingError for a name that MLflow does not take for a registered model, or for an alias."""
+    """Raise TrackingError for a name that MLflow does not take for a registered model, or for an alias, and for one
+    that it could not be asked for, or that a card's ticket_from could not name."""
     from mlflow.exceptions import MlflowException
     from mlflow.utils import validation
 
     try:
         validation._validate_model_name(model)
     except MlflowException as error:
-        raise TrackingError(f"{model!r} is no name for a registered model: {error.message}") from error
+        raise TrackingError(f"{model[:300]!r} is no name for a registered model: {error.message}") from error
+    if QUOTES & set(model) or not REFERENCE.fullmatch(f"{model}@a"):
+        raise TrackingError(
+            f"{model[:300]!r} is no name for a registered model: it must have 1 to 256 characters, and none of @, "
+            f"quotes, backslashes and control characters"
+        )
     for alias in aliases:
         try:
             validation._validate_model_alias_name(alias)
             validation._validate_model_alias_name_reserved(alias)
         except MlflowException as error:
-            raise TrackingError(f"{alias!r} is no name for an alias: {error.message}") from error
+            raise TrackingError(f"{alias[:300]!r} is no name for an alias: {error.message}") from error
 
 
 def find_version(tracker: Tracker, model: str, tags: Mapping[str, str]) -> Version | None:
@@ -91,8 +100,8 @@ def versions(tracker: Tracker, model: str) -> list[ModelVersion]:
 
 
 def register(tracker: Tracker, publication: Publication) -> Version:
-    """The version of a publication: the one that was registered of the same before, else a new one. Raises
-    TrackingError.
+    """The version of a publication: the one that was registered of the same before, of which is said anew what is
+    said now, else a new one. Raises TrackingError.
 
     The run is made first and ends last: one that a killed process has left open holds no version, or one that the next
     publication finds.
@@ -103,12 +112,16 @@ def register(tracker: Tracker, publication: Publication) -> Version:
         run_id = _run(tracker, publication)
         _ensure_model(tracker, publication)
         source = f"{tracker.client.get_run(run_id).info.artifact_uri.rstrip('/')}/{MODEL}"
-        link = f"[The run with its files]({tracker.run_url(publication.experiment, run_id)})"
-        note = f"{publication.note}\n\n{link}"
         made = tracker.client.create_model_version(
-            publication.model, source, run_id, tags=dict(publication.tags), description=note
+            publication.model,
+            source,
+            run_id,
+            tags=dict(publication.tags),
+            description=_note(tracker, publication, run_id),
         )
         known = Version(str(made.version), run_id, True)
+    else:
+        _say_anew(tracker, publication, known)
     _close(tracker, known.run_id)
     return known
 
@@ -129,6 +142,24 @@ def aliases_of(tracker: Tracker, model: str) -> dict[str, str]:
 def move_alias(tracker: Tracker, model: str, alias: str, number: str) -> None:
     """From now on `alias` is version `number` of `model`."""
     tracker.client.set_registered_model_alias(model, alias, number)
+
+
+def _note(tracker: Tracker, publication: Publication, run_id: str) -> str:
+    return f"{publication.note}\n\n[The run with its files]({tracker.run_url(publication.experiment, run_id)})"
+
+
+def _say_anew(tracker: Tracker, publication: Publication, known: Version) -> None:
+    """Of a version that is there: who chose it now, by which margin, what is known of it by now. What it is, its other
+    files, stays."""
+    client, model = tracker.client, publication.model
+    for name, value in publication.tags.items():
+        client.set_model_version_tag(model, known.number, name, value)
+    client.update_model_version(model, known.number, _note(tracker, publication, known.run_id))
+    for name in publication.tags.keys() & publication.said.keys():
+        client.set_tag(known.run_id, name, publication.said[name])
+    for name in (name for name in publication.files if name.endswith(TEXT)):
+        client.log_text(known.run_id, publication.files[name].decode(), name)
+    _ensure_model(tracker, publication)
 
 
 def _run(tracker: Tracker, publication: Publication) -> str:

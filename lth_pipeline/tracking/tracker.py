@@ -56,7 +56,8 @@ class Tracker:
             raise TrackingError(
                 f"the MLflow experiment {name!r} of {self.uri} keeps its artifacts in {found.artifact_location}, "
                 f"not in {self.artifacts}: was the folder moved or copied? Move it back, or put it aside and "
-                f"run again: a new store is filled from what is known, and nothing is trained for it"
+                f"run again: a new store is filled from what is known, and nothing is trained for it; but published "
+                f"versions of models are known to the old one alone, so publish them again (lth publish)"
             )
         return found.experiment_id if found else None
 
@@ -95,7 +96,8 @@ def open_tracker(uri: str, folder: Path, ui: str, patience: Patience | None = No
     from mlflow import MlflowClient
 
     try:
-        client = PatientClient(MlflowClient(tracking_uri=uri), patience)
+        # the store's own registry, wherever MLFLOW_REGISTRY_URI points: what lth publishes and what it asks are one
+        client = PatientClient(MlflowClient(tracking_uri=uri, registry_uri=uri), patience)
         client.search_experiments(max_results=1)
     except TrackingError:
         raise
@@ -129,7 +131,8 @@ def _create_sqlite(path: Path) -> None:
         fresh = path.with_name(f".{path.name}.new")
         fresh.unlink(missing_ok=True)
         try:
-            MlflowClient(tracking_uri=f"sqlite:///{fresh}").search_experiments(max_results=1)
+            database = f"sqlite:///{fresh}"
+            MlflowClient(tracking_uri=database, registry_uri=database).search_experiments(max_results=1)
             fresh.replace(path)
         except Exception as error:
             raise TrackingError(f"{path}: the MLflow store cannot be made: {error}") from error

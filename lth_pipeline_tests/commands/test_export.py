@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from unittest.mock import patch
 
@@ -13,7 +14,7 @@ import onnxruntime
 import pytest
 import torch
 
-from lth_pipeline.recipes import Step, Store, Workshop, load_cards
+from lth_pipeline.recipes import Step, Store, Workshop, export_figures, exported, load_cards
 from lth_pipeline.recipes import checked as checking
 from lth_pipeline.recipes.analyses.analysis import Subject
 from lth_pipeline.recipes.small import ticket_of
@@ -89,7 +90,7 @@ def test_the_card_says_what_the_results_say(trained, tmp_path):
         f"data version, trained: {row['data_version']}",
         "By the verdict's rule (a margin of 20 percentage points",
         "matches the dense network",
-        "(mean, n = 3, 95 % interval",
+        "(mean, n = 3; 95 % bootstrap interval",
         "widths:",
         "Its robustness has not been measured",
     ):
@@ -113,8 +114,28 @@ def test_the_same_network_makes_the_same_file_and_others_do_not(trained, tmp_pat
     assert content["a"] == content["b"] and len(set(content.values())) == 4
     about = onnxruntime.InferenceSession(content["d"]).get_modelmeta().custom_metadata_map["lth_pipeline"]
     assert json.loads(about)["arm"] == "reinit"
-    card = (tmp_path / "e.md").read_text()
-    assert "8 bits are another network" in card and "int8" in card
+
+
+def test_the_card_of_an_int8_file_has_its_own_accuracy(trained, tmp_path):
+    """One that is right by half as often, so that it shows; that of a float32 file too has the trained one's."""
+    honest, chosen = checking.compared, ("small", "--round=2", "--replicate=0", "--int8")
+    rights = []
+
+    def half(ticket, logits_of):
+        found = honest(ticket, logits_of)
+        correct = found.correct & (np.arange(found.images) % 2 == 0)
+        rights.append(int(correct.sum()))
+        return replace(found, correct=correct)
+
+    with patch.object(exported, "compared", half):
+        export(trained, *chosen, "--to", tmp_path / "e.onnx")
+        export(trained, *chosen, f"--to={tmp_path}/both.onnx", f"--to={tmp_path}/both.safetensors")
+    card, both = ((tmp_path / f"{name}.md").read_text() for name in ("e", "both"))
+    assert f"This network with weights of 8 bits: {100 * rights[0] / 397:.2f} % ({rights[0]} of 397 test" in card
+    assert f"other way round: {rights[0]}" not in card and "8 bits are another network" in card
+    row = next(row for row in rows_of(trained) if (row["replicate"], row["round"], row["arm"]) == (0, 2, "ticket"))
+    assert f"This network in float32: {100 * row['test_accuracy_at_end']:.2f} %" in both
+    assert f"| {100 * rights[1] / 397:.2f} % of 397 test images, asked one by one" in both
 
 
 def test_the_dense_network_is_round_nought(trained, tmp_path):
@@ -147,8 +168,9 @@ def test_what_cannot_be_exported_is_said_and_leaves_nothing(trained, tmp_path, a
 
 
 def test_a_round_that_is_not_trained_says_which_are(trained, tmp_path):
-    said = export(trained, "small", "--round=7", "--replicate=0", f"--to={tmp_path}/a.onnx", check=False)
-    assert "round 7 is not trained; rounds 0 … 2 are; train it: lth run small --replicates 0 --through 7" in said
+    for round in (7, 1000):  # more than Python calls itself
+        said = export(trained, "small", f"--round={round}", "--replicate=0", f"--to={tmp_path}/a.onnx", check=False)
+        assert f"round {round} is not trained; rounds 0 … 2 are; train it: lth run small --replicates 0" in said
 
 
 def test_files_that_are_there_are_kept_unless_forced(trained, tmp_path):
@@ -163,6 +185,32 @@ def test_files_that_are_there_are_kept_unless_forced(trained, tmp_path):
     assert "is another one" in export(trained, "small", *chosen, "--to", tmp_path / "a.safetensors", check=False)
     export(trained, "small", *chosen, "--to", tmp_path / "a.safetensors", "--force")
     assert "def load" in (tmp_path / "lth_network.py").read_text()
+
+
+def test_a_card_is_never_left_without_its_file_nor_a_file_without_its_card(trained, tmp_path):
+    """Files of one name have one card: what another export wrote is not to stand beside the card of this one."""
+    chosen = ("small", "--round=1", "--replicate=0")
+    export(trained, *chosen, "--to", tmp_path / "t.onnx")
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    for more in ((), ("--force",)):
+        said = export(trained, "small", "--round=2", "--replicate=0", f"--to={tmp_path}/t.pt2", *more, check=False)
+        assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+    assert "t.onnx: is there already, and" in said and "is the model card of both; delete it, write it anew" in said
+    export(trained, *chosen, f"--to={tmp_path}/t.safetensors", f"--to={tmp_path}/t.onnx", "--force")
+    assert "t.onnx" in (tmp_path / "t.md").read_text() and "t.safetensors" in (tmp_path / "t.md").read_text()
+
+
+def test_only_what_fails_to_be_written_is_called_so(trained, tmp_path):
+    chosen = ("small", "--round=1", "--replicate=0", f"--to={tmp_path}/a.onnx")
+    full, elsewhere = OSError(28, "No space left on device"), OSError(5, "Input/output error", "the data")
+    for what, name in (("write_bytes", "a.onnx"), ("write_text", "a.md"), ("replace", "a.md")):
+        with patch.object(Path, what, side_effect=full):
+            said = export(trained, *chosen, check=False)
+        assert f"{name}: cannot be written (No space left on device)" in said
+        assert not list(tmp_path.iterdir())
+    with patch.object(export_figures, "figures", side_effect=elsewhere), pytest.raises(OSError, match="the data"):
+        export(trained, *chosen)
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_file_that_says_something_else_is_not_written(trained, tmp_path):

@@ -1,15 +1,18 @@
 """A published ticket, fine-tuned on other data, from the CLI: fetched, trained, and lineage in both stores."""
 
+import json
 import os
 
 import pytest
 
+from lth_pipeline.orchestration.registry import TICKETS
 from lth_pipeline.recipes import Store, Workshop, load_cards
 from lth_pipeline.recipes.published import published_bytes
 from lth_pipeline_tests.orchestration.running import materialisations, materialise, opened
 from lth_pipeline_tests.places import free_port
 from lth_pipeline_tests.publishing import register
 
+VERSION_1 = '{"lottery@best": "1"}'
 PAGE = "/#/models/lottery/versions/1?workflowType=machine_learning"
 TUNED = """\
 based_on: small
@@ -75,19 +78,33 @@ def test_the_same_from_the_command_line_to_the_report(inside, client):
 
 
 def it_is_current_without_a_server(inside):
-    shown = inside.here("show", "tuned", MLFLOW_TRACKING_URI=f"http://127.0.0.1:{free_port()}")
-    assert "registry:lottery@best is taken to be version 1 still, which was fetched earlier" in shown.stderr
+    away = {"MLFLOW_TRACKING_URI": f"http://127.0.0.1:{free_port()}"}
+    assert "version 1: small" in inside.here("show", "tuned", **away).stdout.replace("\n", " ")
     assert "Nothing is stale." in inside.here("status", "tuned", "--stale").stdout
 
 
 def an_alias_that_moves_makes_it_stale(inside, client):
     client.set_registered_model_alias("lottery", "best", "2")
+    assert "version 1: small" in inside.here("show", "tuned").stdout.replace("\n", " "), "a look asks nobody"
     assert "Nothing is stale." in inside.here("status", "tuned", "--stale").stdout, "nobody has asked yet"
+    assert "Queued as backfill" in inside.here("run", "tuned", "--queue").stdout
+    with opened() as (definitions, instance):
+        (backfill,) = instance.get_backfills()
+        assert json.loads(backfill.tags[TICKETS]) == {"lottery@best": "2"}
+        planned_before = materialise(definitions, instance, "tuned", 1, ASSETS[:4], tags={TICKETS: VERSION_1})
+        assert "(version 1:" in materialisations(planned_before)["r01_mask"].metadata["ticket from"].value
     assert "version 2: small, replicate 0, round 2" in inside.here("show", "tuned").stdout.replace("\n", " ")
     stale = dict(line.split("\t")[1:] for line in inside.here("status", "tuned", "--stale").stdout.splitlines())
     assert stale["r01_mask"] == "its ticket is another: registry:lottery@best is version 2 now"
     assert "r01_trained" in stale and "r00_trained" not in stale
     assert "ticket from registry:lottery@best, version 2" in inside.here("list").stdout
+
+
+def test_a_look_makes_no_registry(place):
+    place.card("tuned", "based_on: digits\nticket_from: registry:lottery@best\n")
+    done = place.here("show", "tuned", check=False)
+    assert done.returncode and "there is no registry yet, " in done.stderr and "`lth publish` makes one" in done.stderr
+    assert not (place.folder / "mlflow" / "mlflow.db").exists()
 
 
 def test_what_the_registry_does_not_have_is_the_cards_error(inside, client):

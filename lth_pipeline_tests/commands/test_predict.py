@@ -8,6 +8,7 @@ import subprocess
 import sys
 
 import numpy as np
+import onnx
 import pytest
 from PIL import Image
 
@@ -129,11 +130,25 @@ def test_a_published_network_is_asked_by_its_name(folder, furnished, tmp_path, m
     )
 
 
+def test_names_of_classes_are_shown_as_text(folder, lth, tmp_path, monkeypatch):
+    """A model file is not to write to the terminal what it likes."""
+    told = onnx.load(folder / "ticket.onnx")
+    about = json.loads(told.metadata_props[0].value)
+    told.metadata_props[0].value = json.dumps({**about, "classes": [f"\x1b[31m{name}" for name in about["classes"]]})
+    onnx.save(told, tmp_path / "ticket.onnx")
+    for form in ("table", "csv", "json"):
+        said = lth(
+            "predict", "--model", str(tmp_path / "ticket.onnx"), "--format", form, str(folder / "seven.png")
+        ).stdout
+        assert "\x1b" not in said and "[31m" in said
+    assert "\x1b" not in str(load(tmp_path / "ticket.onnx").predict(folder / "seven.png")[0])
+
+
 @pytest.mark.parametrize("page", ["README.md", "docs/predict.md"])
 def test_the_lines_that_people_are_shown_work(page, folder, monkeypatch, capsys):
     text = (PROJECT / page).read_text()
     lines = re.search(r"```python\n(from lth_pipeline\.predicting import load\n.*?)```", text, re.DOTALL)[1]
-    assert len(lines.splitlines()) == 3
+    assert len(lines.replace("\n\n", "\n").splitlines()) == 3
     monkeypatch.chdir(folder)
     exec(lines, {})
     right = load("ticket.onnx").predict("seven.png")[0]

@@ -14,7 +14,7 @@ from safetensors.torch import load, save
 
 from lth_pipeline.experiments.settings import TransferSettings
 from lth_pipeline.lottery.data import DataDirs
-from lth_pipeline.recipes import registry
+from lth_pipeline.recipes import registry, registry_cache
 from lth_pipeline.recipes.errors import PublishedError
 from lth_pipeline.recipes.published import KEY, read_ticket, ticket_bytes
 from lth_pipeline_tests.fuzz.damage import damaged, tagged
@@ -43,7 +43,7 @@ def _noted(folder: Path) -> tuple[DataDirs, Path]:
 
     answer = registry.Answer("1", "run", fetch)
     registry.prepare(ORIGIN, dirs, registry.Registry(lambda origin, patient: answer, print))
-    (entry,) = (dirs.cache / "registry").glob("*.json")
+    (entry,) = (dirs.cache / "registry").glob("version-*.json")
     return dirs, entry
 
 
@@ -54,8 +54,8 @@ def _inputs() -> st.SearchStrategy[tuple[str, bytes]]:
     metadata = [{}, {KEY: "[" * 5000}, {KEY: "5"}, {KEY: "{}"}, {KEY: json.dumps({"facts": FACTS, "sha256": None})}]
     others = [save(tensors, metadata=each) for each in metadata]
     others.append(save({"mask/output.weight": torch.zeros(2, dtype=torch.bfloat16)}, metadata=metadata[-1]))
-    entries = [b"[" * 50_000, b"{}", b"5", json.dumps({"ticket": {"version": "2"}, "sha256": "0"}).encode()]
-    entries.append(json.dumps({"ticket": 5, "sha256": registry._seal(5)}).encode())
+    entries = [b"[" * 50_000, b"{}", b"5", json.dumps({"content": {"version": "2"}, "sha256": "0"}).encode()]
+    entries.append(json.dumps({"content": 5, "sha256": registry_cache._seal(5)}).encode())
     return tagged(file=damaged([WHOLE, *others], 3), entry=damaged([whole, *entries], 3))
 
 
@@ -70,7 +70,7 @@ def _tickets(folder: Path) -> Iterator[Read]:
             path.write_bytes(content)
             return accepts(lambda: _exactly(read_ticket(path)), PublishedError, path)
         entry.write_bytes(content)
-        registry._recalled.cache_clear()
+        registry_cache._recalled.cache_clear()  # written faster than the clock of files ticks
         found = registry.known(ORIGIN, dirs)
         assert found is None or found == known  # as good as never fetched
         return found is not None

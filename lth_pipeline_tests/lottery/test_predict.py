@@ -205,6 +205,31 @@ def test_a_network_of_two_channels_takes_arrays_alone(tmp_path, pixels):
         two.predict(Image.fromarray(pixels))
 
 
+def test_signals_are_taken_as_their_data_set_has_them(tmp_path):
+    """Arrays of any finite values, and nothing else."""
+    shape = (1, 1, 12)
+    model = load(exported.write(tmp_path, shape=shape))
+    signals = np.random.default_rng(2).normal(0, 2, (3, *shape)).astype(np.float32)
+    right = torch.softmax(torch.from_numpy(exported.logits(signals * 255, shape)).double(), 1).numpy()
+    for prediction, row in zip(model.predict(signals), right, strict=True):
+        assert dict(prediction.top) == pytest.approx(dict(zip(exported.CLASSES, row, strict=True)), abs=1e-5)
+    assert model.predict(signals[0, 0]) == model.predict(signals[:1])
+    Image.fromarray(np.zeros((1, 12), np.uint8)).save(tmp_path / "signal.png")
+    for image, said in (
+        (
+            tmp_path / "signal.png",
+            r"signals, which no image file holds; give it an array of floats of shape \(1, 1, 12\)",
+        ),
+        (Image.open(tmp_path / "signal.png"), "signals, which no image file holds"),
+        (np.zeros(shape, np.uint8), "an array of uint8; give floats as in the data set"),
+        (np.full(shape, np.nan), "floats from nan to nan; a signal's values are finite"),
+        (np.full(shape, 1e300), "finite"),
+        (np.zeros((1, 1, 13)), r"shape \(1, 1, 13\); the network takes signals of \(1, 1, 12\)"),
+    ):
+        with pytest.raises(ImageError, match=said):
+            model.predict(image, resize=True)
+
+
 def test_logits_that_are_no_numbers_are_an_error_that_names_the_file(tmp_path, grey):
     """The weights may be so damaged that only some images show it."""
     path = exported.write(tmp_path)

@@ -9,6 +9,7 @@ import zipfile
 
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
 import torch
 from hypothesis import given, settings
@@ -17,7 +18,8 @@ from onnx import TensorProto, helper
 from safetensors.torch import save
 
 from lth_pipeline.lottery.errors import ModelFileError
-from lth_pipeline.lottery.small.reading import open_model
+from lth_pipeline.lottery.small.onnx_file import int8_bytes, session
+from lth_pipeline.lottery.small.reading import _reason, open_model
 from lth_pipeline_tests.lottery import exported
 
 SUFFIXES = exported.SUFFIXES
@@ -206,16 +208,36 @@ def test_an_onnx_file_that_takes_no_images_says_what_it_takes(shape, kind, said,
         open_model(path)
 
 
-def test_an_onnx_file_reads_no_other_file(tmp_path):
-    """Weights that lie beside the file might lie anywhere."""
+def test_an_onnx_file_reads_no_other_file(tmp_path, monkeypatch):
+    """Weights that lie beside the file might lie anywhere; also not those in the folder that one is in."""
     path = exported.write(tmp_path)
     onnx.save(onnx.load(path), path, save_as_external_data=True, location="weights.bin", size_threshold=0)
-    with pytest.raises(ModelFileError):
-        open_model(path)
+    monkeypatch.chdir(tmp_path)
+    onnxruntime.InferenceSession("ticket.onnx")  # it is whole, whoever trusts it
+    with pytest.raises(ModelFileError, match="its weights lie in another file, which is not opened"):
+        open_model("ticket.onnx")
+
+
+def test_of_eight_bits_an_image_is_told_the_same_whatever_is_asked_with_it(tmp_path):
+    path = tmp_path / "eight.onnx"
+    path.write_bytes(int8_bytes(exported.content(".onnx")))
+    images = exported.images(20).astype(np.float32) / 255
+    images[1] *= 0.01  # a scale of its own
+    running = session(path)
+    together, alone = (
+        np.concatenate([running.run(["logits"], {"image": some})[0] for some in pieces])
+        for pieces in ([images], np.split(images, len(images)))
+    )
+    assert (together != alone).any()  # or nothing would be shown
+    np.testing.assert_array_equal(open_model(path).logits(images), alone)
+
+
+def test_what_a_damaged_file_says_is_shown_as_text():
+    assert _reason(ValueError("bell \x07 and \x1b[31mred")) == r"ValueError: 'bell \x07 and \x1b[31mred'"
 
 
 def test_without_onnxruntime_the_error_says_what_to_install(tmp_path, monkeypatch):
     path = exported.write(tmp_path)
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
-    with pytest.raises(ModelFileError, match=r"pip install 'lth_pipeline\[export\]'"):
+    with pytest.raises(ModelFileError, match=r"pip install --editable '\.\[export\]'"):
         open_model(path)

@@ -114,5 +114,5 @@ def test_int8_is_smaller_stays_near_and_keeps_what_is_said(caplog):
 def test_a_missing_package_is_one_clear_message(monkeypatch):
     monkeypatch.setitem(sys.modules, "onnx", None)
     small, _, _ = small_of("mlp", 0.2)
-    with pytest.raises(errors.ExportError, match=r"onnx is missing .*pip install 'lth_pipeline\[export\]'"):
+    with pytest.raises(errors.ExportError, match=r"onnx is missing .*pip install --editable '\.\[export\]'"):
         onnx_bytes(small, ABOUT)

@@ -21,7 +21,7 @@ def opened():
 
 
 def materialise(
-    definitions, instance: DagsterInstance, experiment: str, replicate: int, assets=None, run_config=None, job=None
+    definitions, instance: DagsterInstance, experiment: str, replicate: int, assets=None, run_config=None, job=None, tags=None
 ):
     """Run `assets` (all of the card's job where left out) of one partition; gives Dagster's result."""
     return definitions.resolve_job_def(job or experiment).execute_in_process(
@@ -29,6 +29,7 @@ def materialise(
         partition_key=partition_key(experiment, replicate),
         asset_selection=[AssetKey(name) for name in assets] if assets else None,
         run_config=run_config,
+        tags=tags,
         raise_on_error=False,
     )
 

@@ -12,8 +12,8 @@ import torch
 from dagster import AssetCheckKey, AssetKey, DagsterInstance
 
 from lth_pipeline.lottery.data import DataDirs
-from lth_pipeline.orchestration.publish import CHECK, JOB, NAME, PUBLISHED
-from lth_pipeline.recipes import Store, Workshop, load_cards
+from lth_pipeline.orchestration.publish import CHECK, JOB, NAME, PUBLISHED, published_in
+from lth_pipeline.recipes import Store, Workshop, load_cards, promotion
 from lth_pipeline.recipes.published import read_ticket
 from lth_pipeline.recipes.small import ticket_of
 from lth_pipeline.tracking.garbage import removable
@@ -181,17 +181,49 @@ def test_the_same_ticket_again_is_the_same_version_and_an_alias_moves(inside):
     assert aliases_of(tracker, "wide") == before and len(versions(tracker, "wide")) == count
     taken = {version.tags["lth.replicate"] for version in versions(tracker, "wide")}
     other = next(each for each in range(3) if str(each) not in taken)
-    (one,) = published("wide", round=1, replicate=other, alias="best")
-    assert one["is_new"] and aliases_of(tracker, "wide") == {**before, "best": one["version"]}
-    published("wide")
-    assert aliases_of(tracker, "wide") == before and len(versions(tracker, "wide")) == count + 1
+    (one,) = published("wide", round=1, replicate=other, alias="prod")
+    assert one["is_new"] and aliases_of(tracker, "wide") == {**before, "prod": one["version"]}
+    first, *_ = published("wide", alias="prod")
+    assert aliases_of(tracker, "wide") == {**before, "prod": first["version"]}
+    assert len(versions(tracker, "wide")) == count + 1
+
+
+def test_a_publishing_is_told_as_it_was_whatever_others_did_since(inside):
+    """One of them under a name that is too long for a file's: 512 bytes."""
+    first, second = run("wide", round=1, replicate=0, name="ü" * 256), run("wide", round=2, replicate=0)
+    with opened() as (_, instance):
+        told = [published_in(instance, each.run_id) for each in (first, second)]
+        assert published_in(instance, "none") == ([], "")
+    assert [(published[0]["round"], refused) for published, refused in told] == [(1, ""), (2, "")]
+
+
+def test_where_the_best_is_refused_that_is_told(inside, monkeypatch):
+    """And its alias stays. Here the rule's own `judge` refuses it, as it would one that got worse to its end."""
+    judge = promotion.judge
+
+    def strict(found, rows, candidate, margin):
+        judged = judge(found, rows, candidate, margin)
+        return judged._replace(passed=False, why="Beyond it.") if "best" in candidate.aliases else judged
+
+    monkeypatch.setattr(promotion, "judge", strict)
+    monkeypatch.setattr(promotion, "best_round", lambda found, rows: promotion.Chosen(1, "the best"))
+    before = aliases_of(tracker_of(inside), "wide")
+    result = run("wide")
+    with opened() as (_, instance):
+        (one,), refused = published_in(instance, result.run_id)
+        passed, said = check_of(instance, "wide")
+    assert passed and refused in said and one["aliases"] == ["sparsest-matching"]
+    assert refused == f"best was not published: Beyond it. (best stays version {before['best']})"
+    assert aliases_of(tracker_of(inside), "wide") == before
 
 
 def test_what_a_version_refers_to_is_no_garbage(inside):
     """Neither the run of one without an alias, nor those of cards that are gone."""
     tracker = tracker_of(inside)
     runs = {version.run_id for name in ("wide", "few") for version in versions(tracker, name)}
-    assert len(runs) >= 3 and len(aliases_of(tracker, "wide")) < len(versions(tracker, "wide"))
+    assert len(runs) >= 3 and {*aliases_of(tracker, "wide").values()} < {
+        str(version.version) for version in versions(tracker, "wide")
+    }
     assert not runs & {run.id for run in removable(tracker, lambda run: False, cards=[]).remove}
     gone = versions(tracker, "few")[0]
     tracker.client.delete_model_version("few", gone.version)
@@ -204,6 +236,7 @@ def test_what_a_version_refers_to_is_no_garbage(inside):
         ({"round": 9}, "round 9: there is no trained ticket of it; there are those of round 1, 2"),
         ({"round": 1, "replicate": 7}, "there are replicate 0, 1, 2 of that round"),
         ({"name": "a/b"}, "'a/b' is no name for a registered model"),
+        ({"round": 1, "alias": "best"}, "'best' is given by the rule alone"),
     ],
 )
 def test_what_cannot_be_is_said(inside, config, says):

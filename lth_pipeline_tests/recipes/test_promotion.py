@@ -1,10 +1,12 @@
 """Which tickets are published, and which are refused: of results in which that is known."""
 
+import re
+
 import pytest
 
 from lth_pipeline.recipes.analyses.verdict import judged
 from lth_pipeline.recipes.errors import PublishedError
-from lth_pipeline.recipes.promotion import Asked, candidates, judge
+from lth_pipeline.recipes.promotion import Asked, candidates, judge, passing_replicates, what_then
 from lth_pipeline_tests.recipes.analyses.made_up_rows import rows_of
 
 MARGIN, BY_RULE = 0.005, Asked()
@@ -57,6 +59,51 @@ def test_by_name_the_rest_is_chosen():
     lost = changed(rows, 2, 3, diverged_at=7)
     with pytest.raises(PublishedError, match="replicate 0, 1, 2, 4 of that round"):
         candidates(found_in(lost), lost, Asked(round=2, replicate=3))
+
+
+@pytest.mark.parametrize("alias", ["best", "sparsest-matching", "Best"])
+@pytest.mark.parametrize("named", [{}, {"round": 1}, {"replicate": 0}])
+def test_the_aliases_of_the_rule_are_given_by_the_rule_alone(alias, named):
+    with pytest.raises(PublishedError, match=f"{alias!r} is given by the rule alone"):
+        Asked(alias=alias, **named)
+
+
+@pytest.mark.parametrize("below", [MARGIN + 3e-5, MARGIN - 3e-5, MARGIN + 3e-7])
+def test_a_difference_beside_the_margin_is_not_told_as_one_on_it(below):
+    rows = rows_of()
+    dense = next(one["test_accuracy_at_end"] for one in rows if (one["round"], one["replicate"]) == (0, 2))
+    rows = changed(rows, 3, 2, test_accuracy_at_end=dense - below)
+    (one,) = candidates(found_in(rows), rows, Asked(round=3, replicate=2))
+    why = judge(found_in(rows), rows, one, MARGIN).why
+    (told, margin) = re.search(r"\((\S+) percentage points\);.* the margin of (\S+) percentage", why).groups()
+    assert float(told) != -float(margin) and (float(told) < -float(margin)) == ("Beyond" in why)
+
+
+def test_of_a_round_that_is_refused_it_says_which_replicates_would_pass():
+    rows = changed(rows_of(), 1, 4, test_accuracy_at_end=0.962, validation_loss_min=0.01)
+    found = found_in(rows)
+    (one,) = candidates(found, rows, Asked(round=1))
+    assert one.replicate == 4 and not judge(found, rows, one, MARGIN).passed
+    assert passing_replicates(found, rows, 1, MARGIN) == [0, 1, 2, 3]
+
+
+def test_what_then_is_said_only_where_it_helps():
+    rows = rows_of(replicates=2)
+    assert "name it: lth publish small --round R" in what_then(found_in(rows), rows, "small")
+    dense = [each for each in rows if each["arm"] == "dense"]
+    assert what_then(found_in(dense), dense, "small") == what_then(found_in([]), [], "small")
+    assert "lth run small" in what_then(found_in([]), [], "small")
+    lost = [each | ({"diverged_at": 3} if each["round"] == 0 else {}) for each in rows]
+    assert what_then(found_in(lost), lost, "small") == ""
+
+
+def test_a_named_round_whose_dense_networks_all_diverged_is_refused_for_that():
+    rows = [each | ({"diverged_at": 3} if each["round"] == 0 else {}) for each in rows_of()]
+    rows = changed(rows, 2, 3, validation_loss_min=0.05)
+    found = found_in(rows)
+    (one,) = candidates(found, rows, Asked(round=2))
+    said = judge(found, rows, one, MARGIN)
+    assert one.replicate == 3 and not said.passed and "its dense network diverged" in said.why
 
 
 @pytest.mark.parametrize(("below", "passed"), [(0.0, True), (MARGIN, True), (MARGIN + 1e-4, False)])

@@ -27,8 +27,9 @@ FACTS = {
 def ticket(seed: int = 0, **facts) -> tuple[dict, dict, dict, dict]:
     """(mask, rewound, trained, facts) of a small network with a batch norm."""
     draws = torch.Generator().manual_seed(seed)
-    shapes = {"fc1.weight": (3, 4), "fc1.bias": (3,), "output.weight": (2, 3), "norm1.running_mean": (3,)}
-    mask = {name: torch.rand(shape, generator=draws) < 0.6 for name, shape in shapes.items() if name.endswith("weight")}
+    shapes = {"fc1.weight": (3, 4), "fc1.bias": (3,), "output.weight": (2, 3)}
+    shapes |= {f"norm1.{kind}": (2,) for kind in ("weight", "bias", "running_mean", "running_var")}
+    mask = {name: torch.rand(shape, generator=draws) < 0.6 for name, shape in shapes.items() if len(shape) > 1}
     rewound, trained = ({name: torch.randn(s, generator=draws) for name, s in shapes.items()} for _ in range(2))
     counts = {"weights": sum(int(alive.sum()) for alive in mask.values()), "density": masks.density(mask)}
     return mask, rewound, masks.apply(mask, trained), {**FACTS, **counts, **facts}
@@ -101,6 +102,9 @@ def test_facts_that_are_none(fact, value):
         (2, "output.weight", torch.zeros(2, 3).double(), "trained/output.weight is torch.float64; it must be"),
         (2, "fc1.bias", torch.tensor([0, float("nan"), 0]), "trained/fc1.bias is not finite everywhere"),
         (2, "norm1.running_mean", None, "not those of one network"),
+        (1, "norm1.running_mean", None, "its tensors norm1.… belong to none of its layers, and are no batch norm"),
+        (1, "norm1.running_mean", torch.zeros(3), "its tensors norm1.… belong to none of its layers, and are no batch"),
+        (1, "norm2.scale", torch.zeros(2), "its tensors norm2.… belong to none of its layers, and are no batch norm"),
         (2, "fc1.weight", torch.ones(3, 4), "trained weights are not zero where the mask is"),
         (0, "output.weight", torch.zeros(2, 3).bool(), "trained weights are not zero where the mask is"),
     ],

@@ -1,5 +1,6 @@
 """Tickets from the model registry as chains take them: a registry of bytes here, MLflow's in commands/."""
 
+import os
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from lth_pipeline.recipes.errors import NotPublishedError, PublishedError, Regis
 from lth_pipeline.recipes.ladder import ladder
 from lth_pipeline.recipes.published import published_bytes
 from lth_pipeline.recipes.ready import make_ready
-from lth_pipeline.recipes.registry import Answer, Registry
+from lth_pipeline.recipes.registry import Answer, Registry, pinned, versions_in
 from lth_pipeline.recipes.remarks import taken_over
 from lth_pipeline.reports.analyses.cost_words import WHY, sentence
 from lth_pipeline_tests.recipes.invariants import it_is_laid_on
@@ -37,7 +38,7 @@ def taking(weights: str = "source", reference: str = REFERENCE, **changes) -> di
 
 @dataclass
 class Shelf:
-    """A registry with one reference. held: the files of its versions, the last is the one that it means."""
+    """A registry with one model. held: the files of its versions; every alias means the last."""
 
     held: list[bytes] = field(default_factory=list)
     away: bool = False
@@ -47,15 +48,17 @@ class Shelf:
     def ask(self, origin: TransferSettings, patient: bool) -> Answer:
         if self.away:
             raise RegistryAwayError("the server does not answer")
-        if not self.held or origin.registry != REFERENCE:
+        name, _, number = origin.model
+        if not self.held or name != "found":
             raise NotPublishedError("no such model; there are: found")
+        version = int(number or len(self.held))
 
         def fetch(folder: Path) -> Path:
             self.fetched += 1
-            (folder / "ticket.safetensors").write_bytes(self.held[-1])
+            (folder / "ticket.safetensors").write_bytes(self.held[version - 1])
             return folder / "ticket.safetensors"
 
-        return Answer(str(len(self.held)), f"run{len(self.held)}", fetch)
+        return Answer(str(version), f"run{version}", fetch)
 
     @property
     def registry(self) -> Registry:
@@ -209,6 +212,73 @@ def test_who_need_not_ask_anew_goes_by_the_last_answer(bench):
     assert same(bench.made(cards, "taker").mask(1), source.mask(1))
 
 
+def test_a_run_means_one_version_wherever_the_alias_goes(bench):
+    """Its replicates go by the version that was found when it was planned, whatever another asker has found since:
+    here, and where that version has yet to be fetched."""
+    cards = bench.cards(source=card(), taker=taking("trained"))
+    first = bench.publish(cards, 1)
+    planned = make_ready(cards, "taker", bench.dirs, registry=bench.shelf.registry)
+    versions = versions_in(planned.values())
+    assert versions == {REFERENCE: "1"}
+    one = bench.made(planned, "taker", 0)
+    second = bench.publish(cards, 2)
+    assert same(bench.ready(cards).mask(1), second.mask(2))  # another asks: the pointer moves
+    assert same(one.mask(1), first.mask(1)) and same(bench.made(planned, "taker", 1).mask(1), first.mask(1))
+    run = Workshop(Store(bench.folder / "store"), bench.dirs, device="cpu", versions=versions)
+    assert same(Made(run, run.chain(cards, "taker", 1)).mask(1), first.mask(1)), "a run's process, by its tag"
+    elsewhere = DataDirs(Path("data"), bench.folder / "elsewhere")
+    again = make_ready(pinned(cards, versions), "taker", elsewhere, registry=replace(bench.shelf.registry, anew=False))
+    chain = Workshop(Store(bench.folder / "store"), elsewhere, device="cpu").chain(again, "taker", 0)
+    assert chain.published_content(Step("published_mask")) == one.chain.published_content(Step("published_mask"))
+
+
+def test_a_chain_is_of_one_version_to_its_end(bench):
+    cards = bench.cards(source=card(), taker=taking())
+    first = bench.publish(cards, 1)
+    taker = bench.ready(cards)
+    bench.publish(cards, 2)
+    make_ready(cards, "taker", bench.dirs, registry=bench.shelf.registry)
+    assert same(taker.mask(1), first.mask(1))
+    assert "(version 1:" in taken_over(taker.chain) and "(version 2:" in taken_over(bench.made(cards, "taker").chain)
+
+
+@pytest.mark.parametrize("reference", [REFERENCE, "found/1"])
+def test_what_was_fetched_goes_on_where_the_registry_has_it_no_more(bench, reference):
+    cards = bench.cards(source=card(), taker=taking(reference=reference))
+    source = bench.publish(cards, 1)
+    bench.ready(cards)
+    bench.shelf.held.clear()
+    assert same(bench.ready(cards).mask(1), source.mask(1))
+    told = f"no such model; there are: found; registry:{REFERENCE} is taken to be version 1 still, which was fetched"
+    assert [said.startswith(told) for said in bench.shelf.warned] == ([] if reference == "found/1" else [True])
+
+
+def test_a_card_does_not_take_what_it_publishes(bench):
+    cards = bench.cards(source=card(), taker=taking("trained"))
+    bench.publish(cards, 2)
+    bench.ready(cards)
+    bench.publish(cards, 1, "taker")
+    where = "ticket_from.registry = 'found@best': version 2 is the ticket of taker, replicate 0, round 1: it would go"
+    with pytest.raises(CardError, match=where):
+        bench.ready(cards)
+
+
+def test_the_cache_forgets_what_nobody_means(bench):
+    cards = bench.cards(source=card(), taker=taking())
+    bench.publish(cards, 1)
+    bench.ready(cards)
+    folder = bench.folder / "cache" / "registry"
+    (folder / ".killed").mkdir()
+    for path in folder.iterdir():
+        os.utime(path, (1, 1))
+    bench.publish(cards, 2)
+    bench.ready(cards)
+    bench.publish(cards, 1)  # the bits of version 1 again
+    bench.ready(cards)
+    kinds = sorted(path.name.partition("-")[0][:7] if path.suffix == ".json" else path.suffix for path in folder.iterdir())
+    assert kinds == [".safetensors", ".safetensors", "means", "version", "version"]
+
+
 def test_an_alias_that_moves_is_another_ticket(bench):
     cards = bench.cards(source=card(), taker=taking("trained"))
     bench.publish(cards, 1)
@@ -245,7 +315,7 @@ def test_a_damaged_cache_is_fetched_again(bench, damage):
     source = bench.publish(cards, 2)
     bench.ready(cards)
     (kept,) = (bench.folder / "cache" / "registry").glob("*.safetensors")
-    (entry,) = (bench.folder / "cache" / "registry").glob("*.json")
+    (entry,) = (bench.folder / "cache" / "registry").glob("version-*.json")
     if damage == "file":
         kept.write_bytes(kept.read_bytes()[:-1] + b"x")
         with pytest.raises(PublishedError, match=f"{kept}: is not a published ticket, or was damaged"):
@@ -303,7 +373,7 @@ def test_no_other_mask_is_laid_on_what_a_ticket_was_trained_to(bench, published)
     else:
         cards = bench.cards(last=card(seed=2, ticket_from={"experiment": "taker", "round": 1}, arms=arms))
     of = "registry:found@best" if published else "taker, round 1"
-    with pytest.raises(CardError, match=f"cannot have shuffled_mask with the weights of {of}: they are zero wherever"):
+    with pytest.raises(CardError, match=f"cannot have shuffled_mask with the weights of {of}: they are zero where it"):
         bench.ready(cards, "last")
 
 
@@ -327,6 +397,7 @@ def test_the_ticket_of_a_ticket(bench):
     last = bench.ready(cards, "last")
     assert last.chain.is_known() and same(last.weights(Step("ticket", 1)), masks.apply(tuned.mask(1), trained))
     bench.publish(cards, 1, "taker")
-    again = bench.ready(cards)
+    cards = bench.cards(again=taking("trained"))
+    again = bench.ready(cards, "again")
     assert same(again.weights(Step("ticket", 1)), trained)
     assert not torch.equal(trained["fc1.weight"], again.weights(Step("trained", 1, "ticket"))["fc1.weight"])

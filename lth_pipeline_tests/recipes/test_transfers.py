@@ -6,8 +6,11 @@ import torch
 from PIL import Image
 
 from lth_pipeline.lottery.data import DataDirs
+from lth_pipeline.lottery.models import build
 from lth_pipeline.recipes import Step, Store, Workshop
 from lth_pipeline.recipes.ready import make_ready
+from lth_pipeline.recipes.remarks import remarks
+from lth_pipeline.recipes.transfer import carried
 from lth_pipeline_tests.recipes.invariants import it_is_inside, it_is_laid_on
 from lth_pipeline_tests.recipes.making import Made, card, left, load, made, same, weights_left, workshop_in
 
@@ -249,3 +252,22 @@ def test_to_other_classes_the_head_is_fresh_and_learns(tmp_path):
     assert ticket["output.weight"].equal(chain.weights(INITIAL)["output.weight"])
     assert ticket["fc1.weight"].equal(source.weights(Step("ticket", 2))["fc1.weight"])
     assert (trained["output.weight"] != ticket["output.weight"]).all()
+
+
+@pytest.mark.parametrize(("one", "other"), [("conv6", "vgg13"), ("vgg13", "conv6")])
+def test_a_bias_or_the_batch_norm_in_its_place_must_be_on_both_sides(one, other):
+    """Of weights that are carried; the mask alone fits a layer of the same shape."""
+    source, target = (build(name, (3, 32, 32), 10, initialisation="kaiming_normal").layers for name in (one, other))
+    assert "conv1" in carried(source, target, "own")
+    for weights in ("source", "trained"):
+        assert "conv1" not in carried(source, target, weights)
+        assert carried(source, source, weights) == tuple(layer.name for layer in source)
+
+
+@pytest.mark.parametrize("arms", [["ticket", "random_mask"], ["ticket"]])
+def test_another_mask_on_weights_that_were_pruned_before_is_remarked_on(tmp_path, arms):
+    """Of a source that does not rewind, its weights are those of the round before, zero where that was pruned."""
+    source, taker = both(tmp_path, card(rewind={"mode": "fine_tuning"}), taking(arms=arms))
+    said = remarks(taker.workshop, [taker.chain])
+    found = [each for each in said if "Random mask cannot be compared with the ticket: the weights of source" in each]
+    assert len(found) == (len(arms) > 1)

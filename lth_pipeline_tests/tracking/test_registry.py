@@ -1,7 +1,10 @@
 """Versions of registered models, made by hand in a real store: whole, once, and whenever a process was killed."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
+from mlflow.exceptions import MlflowException
 
 from lth_pipeline.processes import process_mark
 from lth_pipeline.tracking import registry
@@ -73,6 +76,66 @@ def test_a_version_has_what_was_said_of_it_and_its_run_the_files(tracker):
     assert tracker.client.get_registered_model("sums").description == "what it is"
 
 
+def test_published_again_it_has_what_is_said_now_and_is_what_it_was(tracker):
+    """By another rule, with another margin, and once the run of its training is known."""
+    said = {"lth.chosen_by": "the rule", "lth.margin": "0.01"}
+    first = publication()
+    made = register(tracker, publication(tags={**first.tags, **said}, files={**first.files, "a.bin": b"what it is"}))
+    by, trained = {"lth.chosen_by": "a person"}, {"lth.trained_in_run": "1" * 32}
+    again = publication(
+        note="which it is now",
+        about="what it is now",
+        tags={**first.tags, **said, **by, **trained},
+        said={"lth.round": "1", **trained},
+        files={"MODEL_CARD.md": "# sums, mühelos".encode(), "a.bin": b"other"},
+    )
+    assert register(tracker, again) == made._replace(is_new=False)
+    (version,) = versions(tracker, "sums")
+    assert version.tags == again.tags and version.description.startswith("which it is now\n\n[The run")
+    run = tracker.client.get_run(made.run_id)
+    assert run.data.tags["lth.trained_in_run"] == "1" * 32 and run.data.tags["lth.status"] == "current"
+    folder = Path(run.info.artifact_uri.removeprefix("file://"))
+    assert (folder / "MODEL_CARD.md").read_bytes() == again.files["MODEL_CARD.md"]
+    assert (folder / "a.bin").read_bytes() == b"what it is"
+    assert tracker.client.get_registered_model("sums").description == "what it is now"
+
+
+@pytest.mark.parametrize("while_removing", [False, True])
+def test_the_registry_is_that_of_the_tracking_store_whatever_mlflow_is_told(
+    furnished, tmp_path, monkeypatch, while_removing
+):
+    """Else what was published under MLFLOW_REGISTRY_URI would be garbage without it, and the other way round."""
+    folder = furnished(tmp_path).folder / "mlflow"
+    monkeypatch.setenv("MLFLOW_REGISTRY_URI", f"sqlite:///{tmp_path}/elsewhere.db")
+    if while_removing:
+        monkeypatch.delenv("MLFLOW_REGISTRY_URI")
+    there = open_tracker(f"sqlite:///{folder}/mlflow.db", folder, "http://ui")
+    made = register(there, publication())
+    if while_removing:
+        monkeypatch.setenv("MLFLOW_REGISTRY_URI", f"sqlite:///{tmp_path}/elsewhere.db")
+    else:
+        monkeypatch.delenv("MLFLOW_REGISTRY_URI")
+    tracker = open_tracker(f"sqlite:///{folder}/mlflow.db", folder, "http://ui")
+    assert [version.run_id for version in versions(tracker, "sums")] == [made.run_id]
+    assert not removable(tracker, lambda run: False).remove and not Path(tmp_path, "elsewhere.db").exists()
+
+
+def test_where_the_registry_does_not_say_nothing_is_garbage(tracker, monkeypatch):
+    register(tracker, publication())
+    client = tracker.client
+
+    class WithoutARegistry:
+        def __getattr__(self, name):
+            return refuse if "model_version" in name else getattr(client, name)
+
+    def refuse(*args, **options):
+        raise MlflowException("there is no registry here")
+
+    monkeypatch.setattr(tracker, "client", WithoutARegistry())
+    with pytest.raises(TrackingError, match="cannot be read: there is no registry here"):
+        removable(tracker, lambda run: False)
+
+
 def test_another_ticket_is_another_version_and_the_description_follows_the_card(tracker):
     first, second = register(tracker, publication()), register(tracker, publication("b" * 64, about="what it is now"))
     assert (first.number, second.number) == ("1", "2")
@@ -139,7 +202,12 @@ def test_what_is_no_alias_is_refused(alias):
         check_names("sums", [alias])
 
 
-@pytest.mark.parametrize("model", ["a/b", "a:b", " "])
+@pytest.mark.parametrize("model", ["a/b", "a:b", " ", "it's", 'say "it"', "a\\", "a@b", "a\nb", "a" * 257])
 def test_what_is_no_name_of_a_model_is_refused(model):
     with pytest.raises(TrackingError, match="is no name for a registered model"):
         check_names(model, [])
+
+
+def test_what_may_be_a_name():
+    check_names("Größe & Zahl, 3 %", ["prod-2_b"])
+    check_names("a" * 256, [])

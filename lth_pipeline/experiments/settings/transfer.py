@@ -5,13 +5,15 @@ from __future__ import annotations
 import re
 from typing import Any, Literal
 
-from pydantic import model_serializer, model_validator
+from pydantic import PrivateAttr, model_serializer, model_validator
 
 from lth_pipeline.experiments.errors import MISSING
 from lth_pipeline.experiments.settings.base import Count, FieldFault, Settings, setting
 
 SHORT = "registry:"  # what the short way of writing begins with
-REFERENCE = re.compile(r"(?P<name>[^/:@\x00-\x1f]{1,256})(@(?P<alias>[\w-]{1,256})|/(?P<version>[1-9]\d{0,17}))")
+REFERENCE = re.compile(  # no query of MLflow's can name what has both kinds of quotes
+    r"(?P<name>(?!.*'.*\")(?!.*\".*')[^/:@\x00-\x1f]{1,256})(@(?P<alias>[\w-]{1,256})|/(?P<version>[1-9]\d{0,17}))"
+)
 WRITTEN = "NAME@ALIAS or NAME/VERSION"
 
 
@@ -32,6 +34,8 @@ class TransferSettings(Settings):
         "own weights",
         source="Morcos et al. 2019, §3",
     )
+
+    _version: str = PrivateAttr("")  # the number that an alias meant when a run was planned
 
     @model_validator(mode="before")
     @classmethod
@@ -72,4 +76,16 @@ class TransferSettings(Settings):
     def model(self) -> tuple[str, str, str]:
         """(name, alias, version) in the registry; one of the last two is empty."""
         found = REFERENCE.fullmatch(self.registry)
-        return found["name"], found["alias"] or "", found["version"] or ""
+        version = self._version or found["version"] or ""
+        return found["name"], "" if version else found["alias"], version
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether its alias has been told which version it means (`at`)."""
+        return bool(self._version)
+
+    def at(self, version: str) -> TransferSettings:
+        """The same reference, which means this version (its number) from now on, wherever its alias goes."""
+        settled = self.model_copy()
+        settled._version = version
+        return settled

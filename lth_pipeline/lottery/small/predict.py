@@ -31,7 +31,7 @@ class Prediction:
     top: tuple[tuple[str, float], ...]
 
     def __str__(self) -> str:
-        return f"{self.name} ({self.probability:.1%})"
+        return f"{shown(self.name)} ({self.probability:.1%})"
 
 
 class Predictor:
@@ -50,12 +50,17 @@ class Predictor:
         """Channels, height, width."""
         return tuple(self.about["image_shape"])
 
+    @property
+    def of_signals(self) -> bool:
+        """Whether it takes signals, images of a single row or column: as their data set has them, of any values."""
+        return 1 in self.image_shape[1:]
+
     def predict(self, images: Any, top: int = TOP, resize: bool = False) -> list[Prediction]:
         """A prediction for each image.
 
         images: one, a list of them, or an array (N, channels, height, width). An image is the path of a file, a Pillow
             image, or an array (channels, height, width), (height, width, channels) or (height, width): uint8 from 0 to
-            255, or floats from 0 to 1.
+            255, or floats from 0 to 1. A signal is an array of floats.
         top: how many classes each prediction names.
         resize: crop the centre and scale it where the size is another; else that is an error.
 
@@ -107,6 +112,11 @@ class Predictor:
         return found
 
     def _colour(self) -> str:
+        if self.of_signals:
+            raise ImageError(
+                f"the network takes signals, which no image file holds; give it an array of floats of shape "
+                f"{self.image_shape}, its values as in the data set"
+            )
         if self.about["colour"] is None:
             raise ImageError(
                 f"the network takes {self.image_shape[0]} channels, which no image file has; give it an array of shape "
@@ -155,19 +165,27 @@ class Predictor:
             raise ImageError(
                 f"an array of shape {np.shape(image)}; the network takes {self.image_shape}: channels, height, width"
             )
-        if array.dtype == np.uint8:
+        if array.dtype == np.uint8 and not self.of_signals:
             return array
         if not np.issubdtype(array.dtype, np.floating):
-            raise ImageError(f"an array of {array.dtype}; give uint8 from 0 to 255, or floats from 0 to 1")
-        least, most = array.min(), array.max()
-        if not (least >= 0 and most <= 1):  # so written that what is no number is refused
+            right = "floats as in the data set" if self.of_signals else "uint8 from 0 to 255, or floats from 0 to 1"
+            raise ImageError(f"an array of {array.dtype}; give {right}")
+        with np.errstate(over="ignore"):
+            values = array.astype(np.float32)
+        least, most = values.min(), values.max()
+        if self.of_signals:
+            if not (np.isfinite(least) and np.isfinite(most)):
+                raise ImageError(f"floats from {least:g} to {most:g}; a signal's values are finite")
+        elif not (least >= 0 and most <= 1):  # so written that what is no number is refused
             raise ImageError(f"floats from {least:g} to {most:g}; pixels go from 0 to 1 (from 0 to 255 in uint8)")
-        return array.astype(np.float32)
+        return values
 
     def _sized(self, pixels: np.ndarray, resize: bool) -> np.ndarray:
         """pixels: uint8 or float32 (channels, height, width)."""
         _, height, width = self.image_shape
         if pixels.shape[1:] != (height, width):
+            if self.of_signals:
+                raise ImageError(f"an array of shape {pixels.shape}; the network takes signals of {self.image_shape}")
             if not resize:
                 raise ImageError(
                     f"{pixels.shape[2]} × {pixels.shape[1]} pixels (width × height), and the network takes {width} × "

@@ -7,6 +7,7 @@ Nothing that could run a program is trusted: no pickle is loaded, and of a .pt2 
 from __future__ import annotations
 
 import json
+import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from math import prod
@@ -15,7 +16,9 @@ from typing import Any
 
 import numpy as np
 
+from lth_pipeline.lottery.data.images.source import shown
 from lth_pipeline.lottery.errors import ModelFileError
+from lth_pipeline.lottery.small.singly import Logits, singly
 
 KEY = "lth_pipeline"  # of the metadata, in every format
 FORMAT = 1  # of what stands there
@@ -27,7 +30,10 @@ BEGINS: dict[str, Callable[[bytes], bool]] = {
     ".safetensors": lambda head: head[8:] == b"{",
     ".onnx": lambda head: head[0] == 8 and head[8:] != b"{",
 }
-Logits = Callable[[np.ndarray], np.ndarray]
+#: the operator that a file has which quantises what flows through it while it runs
+QUANTISES = b"DynamicQuantizeLinear"
+#: the folder in which onnxruntime looks for weights outside of a file; left to itself it takes the current one
+WEIGHTS_BESIDE = "session.model_external_initializers_file_folder_path"
 
 
 @dataclass(frozen=True)
@@ -93,13 +99,20 @@ def _onnx(path: Path) -> tuple[dict[str, Any], Logits]:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.log_severity_level = 4  # what is wrong is said once, by us
-    # from bytes, not by path: no other file is opened that this one might point to
-    session = onnxruntime.InferenceSession(
-        path.read_bytes(), options, providers=["CPUExecutionProvider"], enable_fallback=0
-    )
+    content = path.read_bytes()
+    with tempfile.TemporaryDirectory(prefix="lth-") as nothing:  # so that no other file is opened than this one
+        options.add_session_config_entry(WEIGHTS_BESIDE, nothing)
+        try:
+            session = onnxruntime.InferenceSession(
+                content, options, providers=["CPUExecutionProvider"], enable_fallback=0
+            )
+        except Exception as error:
+            if "External data" not in str(error):
+                raise
+            raise ModelFileError("its weights lie in another file, which is not opened: save it as one file") from error
     inputs, output = session.get_inputs(), session.get_outputs()[0].name
     if len(inputs) != 1 or inputs[0].type != "tensor(float)" or len(inputs[0].shape) != 4:
-        shapes = ", ".join(f"{given.name} {given.type} {given.shape}" for given in inputs)
+        shapes = shown(", ".join(f"{given.name} {given.type} {given.shape}" for given in inputs))
         raise ModelFileError(
             f"takes {shapes}; a network of images takes one tensor(float) [N, channels, height, width]"
         )
@@ -110,14 +123,13 @@ def _onnx(path: Path) -> tuple[dict[str, Any], Logits]:
         raise ModelFileError(f"takes {batch} images at once and no other number; export it with a batch of any size")
 
     def logits(images: np.ndarray) -> np.ndarray:
-        pieces = [images] if batch != 1 else np.split(images, len(images))
-        return np.concatenate([session.run([output], {name: piece})[0] for piece in pieces])
+        return session.run([output], {name: images})[0]
 
     said = session.get_modelmeta().custom_metadata_map.get(KEY)
     about = _said(said) if said is not None else {}
     if list(about.get("image_shape", image_shape)) != image_shape:
         raise ModelFileError(f"says it takes images of {about['image_shape']}, and takes {image_shape}")
-    return {"image_shape": image_shape, **about}, logits
+    return {"image_shape": image_shape, **about}, singly(logits) if batch == 1 or QUANTISES in content else logits
 
 
 def _safetensors(path: Path) -> tuple[dict[str, Any], Logits]:
@@ -223,4 +235,4 @@ def _guarded(path: Path, logits: Logits) -> Logits:
 def _reason(error: Exception) -> str:
     """The first line of what was raised, no longer than a person reads."""
     text = str(error).strip().splitlines()[0] if str(error).strip() else ""
-    return f"{type(error).__name__}{': ' if text else ''}{text[:200]}"
+    return f"{type(error).__name__}{': ' if text else ''}{shown(text[:200])}"

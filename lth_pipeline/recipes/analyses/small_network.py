@@ -1,13 +1,15 @@
 """The small network: how large and how quick every round's ticket is, in every form, against the dense network.
 
 Of the dense network and the ticket of every round; where there are convolutions, of the chosen rounds. onnxruntime's
-figures need the packages of .[export]; without them they are left out, and `machine` says so.
+figures need the packages of .[export], 2:4 a GPU; without them they are left out, `machine` says so, and a machine that
+has them measures anew.
 """
 
 from __future__ import annotations
 
 from functools import partial
 from importlib.util import find_spec
+from itertools import product
 from typing import Any
 
 from lth_pipeline.experiments import Experiment
@@ -27,10 +29,31 @@ def parts(subject: Subject) -> list[Part]:
         there = comparable(networks(subject, chain, _rounds(subject, chain), ["dense", "ticket"]))
         if not there:
             continue
-        full, without = (_part(subject, there, onnx) for onnx in (True, False))
-        has_onnx = find_spec("onnx") and find_spec("onnxruntime")
-        found.append(full if has_onnx or subject.workshop.store.find(full.recipe.id) else without)
+        found.append(_fullest(subject, there))
     return found
+
+
+def _fullest(subject: Subject, there: list[Network]) -> Part:
+    """The part with most in it of those that are in the store, or can be measured here."""
+    has_onnx = bool(find_spec("onnx") and find_spec("onnxruntime"))
+    has_two_four = subject.experiment.analysis.semi_structured and _multiplies_two_four(subject)
+    for onnx, two_four in product((True, False), repeat=2):
+        if two_four and not subject.experiment.analysis.semi_structured:
+            continue
+        part = _part(subject, there, onnx, two_four)
+        can = has_onnx >= onnx and has_two_four >= two_four
+        if can or subject.workshop.store.find(part.recipe.id):
+            return part
+    raise AssertionError("the least can be measured anywhere")
+
+
+def _multiplies_two_four(subject: Subject) -> bool:
+    import torch
+
+    from lth_pipeline.lottery.small.semi_structured import has_kernels
+    from lth_pipeline.recipes.route import choose_device
+
+    return torch.cuda.is_available() and has_kernels(choose_device(subject.workshop.device))  # none is taken for it
 
 
 def checks(found: Found, experiment: Experiment) -> list[Check]:
@@ -64,7 +87,7 @@ def _rounds(subject: Subject, chain: Chain) -> list[int]:
     return [0, *chosen_rounds(subject, chain)]
 
 
-def _part(subject: Subject, there: list[Network], onnx: bool) -> Part:
+def _part(subject: Subject, there: list[Network], onnx: bool, two_four: bool) -> Part:
     chain = there[0].chain
     data, asked = chain.owner(there[-1].step.round).data, subject.experiment.analysis
     settings: dict[str, Any] = {
@@ -74,7 +97,7 @@ def _part(subject: Subject, there: list[Network], onnx: bool) -> Part:
         "onnxruntime": onnx,
     }
     if asked.semi_structured:
-        settings["semi_structured"] = True
+        settings["semi_structured"] = two_four
     return Part(
         "small_network",
         f"replicate {chain.replicate}",

@@ -11,19 +11,19 @@ import numpy as np
 import torch
 
 from lth_pipeline.lottery.data.batches import chunks
-from lth_pipeline.lottery.small.compact import Small
-from lth_pipeline.lottery.small.inputs import with_all_inputs
 from lth_pipeline.lottery.small.measure import COMPRESSOR, compressed, finished, latency
 from lth_pipeline.lottery.small.memory import onnx_peaks, torch_peak
 from lth_pipeline.lottery.small.network import Network
-from lth_pipeline.lottery.small.onnx_file import INPUT, OUTPUT, int8_bytes, onnx_bytes, session
-from lth_pipeline.lottery.small.safetensors_file import safetensors_bytes
+from lth_pipeline.lottery.small.onnx_file import INPUT, OUTPUT, session
 from lth_pipeline.lottery.small.semi_structured import has_kernels, semi_structured
-from lth_pipeline.lottery.small.sparse import choose, sparse_tensors, values_stored
+from lth_pipeline.lottery.small.singly import singly
+from lth_pipeline.lottery.small.sparse import choose, sparse_tensors
 from lth_pipeline.lottery.training.precision import computing
 from lth_pipeline.recipes.analyses.analysis import Found, Rows
 from lth_pipeline.recipes.chain import Chain
 from lth_pipeline.recipes.checked import compared
+from lth_pipeline.recipes.exported import Form as Written
+from lth_pipeline.recipes.exported import about_of, content_of, network_of
 from lth_pipeline.recipes.route import processor
 from lth_pipeline.recipes.small import Ticket, ticket_of
 from lth_pipeline.recipes.workshop import Workshop
@@ -32,23 +32,36 @@ from lth_pipeline.recipes.workshop import Workshop
 ONE, MANY = 1, 64
 #: forms that round, so that they need not say what the trained network says
 INEXACT = ("int8", "2:4")
+#: name of a form -> the file that it is
+IN_TORCH = {
+    "as trained": Written(".safetensors", as_trained=True),
+    "compact": Written(".safetensors"),
+    "sparse": Written(".safetensors", sparse=True),
+}
+IN_ONNX = {
+    "as trained": Written(".onnx", as_trained=True),
+    "compact": Written(".onnx"),
+    "int8": Written(".onnx", int8=True),
+}
 
 
 @dataclass(frozen=True)
 class Form:
     """A network in a form, and its row. run: float32 images (N, C, H, W), where it runs, -> logits (N, classes), there.
 
-    device: where it takes images: "numpy" for onnxruntime. content: its file; None: there is no file of it.
+    device: where it takes images; None: onnxruntime's, which takes NumPy's. content: its file; None: there is no file
+    of it. alone: whether an image's answer depends on which others are asked with it, so that each is asked alone.
     """
 
     row: dict[str, Any]
     run: Callable[[Any], Any]
     device: torch.device | None
     content: bytes | None = field(default=None, repr=False)
+    alone: bool = False
 
     def logits(self, images: np.ndarray) -> np.ndarray:
         if self.device is None:
-            return self.run(images)
+            return (singly(self.run) if self.alone else self.run)(images)
         with torch.inference_mode():
             return self.run(torch.from_numpy(images).to(self.device)).cpu().numpy()
 
@@ -95,15 +108,11 @@ def measured(
 
 
 def _in_torch(ticket: Ticket, device: torch.device, two_four: bool) -> Iterator[Form]:
-    def form(name: str, small: Small, tensors: dict[str, torch.Tensor], weights: int, content: bytes) -> Form:
-        network = Network(small.program, tensors).eval().to(device)
-        return Form(_row(ticket, name, "torch", device.type, weights, content), network, device, content)
-
-    small, whole, about = ticket.small, ticket.whole, ticket.about
-    yield form("as trained", whole, whole.tensors, whole.weights, safetensors_bytes(whole, about))
-    yield form("compact", small, small.tensors, small.weights, safetensors_bytes(small, about))
-    stored = safetensors_bytes(small, about, sparse=True)
-    yield form("sparse", small, sparse_tensors(small), values_stored(small), stored)
+    for name, written in IN_TORCH.items():
+        small = network_of(ticket, written)
+        network = Network(small.program, sparse_tensors(small) if written.sparse else small.tensors).eval().to(device)
+        content, weights = content_of(ticket, written), about_of(ticket, written)["weights_stored"]
+        yield Form(_row(ticket, name, "torch", device.type, weights, content), network, device, content)
     if two_four and has_kernels(device):
         yield from _in_two_four(ticket, device)
 
@@ -132,19 +141,15 @@ class _Half(torch.nn.Module):
 
 
 def _in_onnx(ticket: Ticket) -> Iterator[Form]:
-    small = with_all_inputs(ticket.small)
-    compact = onnx_bytes(small, ticket.about)
-    for name, content, weights in (
-        ("as trained", onnx_bytes(ticket.whole, ticket.about), ticket.whole.weights),
-        ("compact", compact, small.weights),
-        ("int8", int8_bytes(compact), small.weights),
-    ):
+    for name, written in IN_ONNX.items():
+        content, weights = content_of(ticket, written), about_of(ticket, written)["weights_stored"]
         running = session(content)
 
         def run(images: np.ndarray, running=running) -> np.ndarray:
             return running.run([OUTPUT], {INPUT: images})[0]
 
-        yield Form(_row(ticket, name, "onnxruntime", "cpu", weights, content), run, None, content)
+        row = _row(ticket, name, "onnxruntime", "cpu", weights, content)
+        yield Form(row, run, None, content, alone=written.int8)
 
 
 def _row(ticket: Ticket, form: str, runtime: str, device: str, weights: int, content: bytes | None) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from lth_pipeline.experiments.arms import ARMS
 from lth_pipeline.recipes.analyses.analysis import Check, Found, Part, Rows, Subject
 from lth_pipeline.recipes.analyses.networks import same_data
 from lth_pipeline.recipes.analyses.verdict_checks import checked
+from lth_pipeline.recipes.chain import Chain
 
 #: what is judged, the first for the sentence and the checks: Frankle & Carbin 2019 (§1) define a winning ticket by it
 JUDGED = {"early_stop": "test_accuracy_at_early_stop", "end": "test_accuracy_at_end"}
@@ -28,7 +29,7 @@ def parts(subject: Subject) -> list[Part]:
     chain, rounds = subject.chains[0], range(max(row["round"] for row in rows) + 1)
     settings = {
         **{"margin": asked.margin, "resamples": asked.resamples, "seed": subject.experiment.seed},
-        "modes": [chain.owner(round).rewind.mode for round in rounds],
+        "modes": [_mode(chain, round) for round in rounds],
         "other_data": [round for round in rounds if not same_data(chain, round)],
     }
     inputs = {
@@ -49,8 +50,8 @@ def judged(
     """The tables arms, speed, differences, summary and diverged, of the rows of `results.csv`. Accuracies and their
     differences are shares of 1; of several draws of an arm a replicate has the mean.
 
-    modes: `rewind.mode` of each round from 0 on; a round that is not among them is rewound. other_data: rounds that
-    learned other data than the dense network, and so are not held against it.
+    modes: `rewind.mode` of each round from 0 on, or "trained"; a round that is not among them is rewound. other_data:
+    rounds that learned other data than the dense network, and so are not held against it.
     """
     from lth_pipeline.lottery.randomness import stream_seed
 
@@ -70,6 +71,13 @@ def judged(
             "diverged": [{key: row[key] for key in NAMED} for row in lost],
         }
     )
+
+
+def _mode(chain: Chain, round: int) -> str:
+    """`rewind.mode` of a round; "trained" where it returns to the trained weights of a ticket from elsewhere."""
+    owner = chain.owner(round)
+    tuned = round > 0 and owner.ticket_from is not None and owner.ticket_from.weights == "trained"
+    return "trained" if tuned else owner.rewind.mode
 
 
 def checks(found: Found, experiment: Experiment) -> list[Check]:

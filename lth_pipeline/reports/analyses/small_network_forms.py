@@ -4,6 +4,7 @@ Tables are those of the analysis small_network. A form is a row's `form` and `ru
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 import pandas as pd
@@ -34,6 +35,7 @@ GAINS = {
     "latency_64_ms": "faster_64",
 }
 KEYS = ["replicate", "runtime"]
+LEAST = 1.02  # times: times that differ by less are called the same however quiet the machine was
 
 
 class Form(NamedTuple):
@@ -54,6 +56,14 @@ def forms_of(table: pd.DataFrame) -> list[Form]:
 
 def of_form(table: pd.DataFrame, form: Form) -> pd.DataFrame:
     return table[(table["form"] == form.form) & (table["runtime"] == form.runtime)]
+
+
+def comparable(table: pd.DataFrame) -> pd.DataFrame:
+    """Of the replicates that have dense and a ticket, so that all means are of the same networks; the whole table where
+    there is none (there is nothing to compare)."""
+    dense, tickets = (set(table.loc[rows, "replicate"]) for rows in (table["round"] == 0, table["round"] > 0))
+    both = dense & tickets
+    return table[table["replicate"].isin(both)] if both else table
 
 
 def with_gains(table: pd.DataFrame) -> pd.DataFrame:
@@ -96,33 +106,55 @@ def faithful(table: pd.DataFrame, margin: float) -> pd.DataFrame:
 
 
 def best(table: pd.DataFrame, round: int, measure: str) -> Form | None:
-    """The form of a round that is least in `measure` on average; None where nothing was measured."""
+    """The form of a round that is least in `measure` on average, of the forms that most replicates have; None where
+    nothing was measured."""
     rows = table[table["round"] == round].dropna(subset=[measure])
     if rows.empty:
         return None
-    means = rows.groupby(["form", "runtime"])[measure].mean()
-    return min(forms_of(rows), key=lambda form: means[form])
+    found = rows.groupby(["form", "runtime"])[measure].agg(["mean", "size"])
+    means = found.loc[found["size"] == found["size"].max(), "mean"].to_dict()
+    return min((form for form in forms_of(rows) if form in means), key=lambda form: means[form])
+
+
+def paired(
+    table: pd.DataFrame, ticket: tuple[int, Form], dense: tuple[int, Form], measures: Sequence[str]
+) -> pd.DataFrame:
+    """`measures` of `ticket` and, named ..._of_dense, of `dense`, (round, form) each: a row for each replicate that has
+    both."""
+    own, other = (
+        of_form(table[table["round"] == round], form).set_index("replicate")[list(measures)]
+        for round, form in (ticket, dense)
+    )
+    return own.join(other.add_suffix("_of_dense"), how="inner").dropna()
 
 
 def against(table: pd.DataFrame, ticket: tuple[int, Form], dense: tuple[int, Form], measure: str) -> pd.Series:
-    """How many times less `ticket` is than `dense` in `measure`, (round, form) each: a ratio for each replicate."""
-    one, other = (
-        of_form(table[table["round"] == round], form).set_index("replicate")[measure] for round, form in (ticket, dense)
-    )
-    return (other / one).dropna()
+    """How many times less `ticket` is than `dense` in `measure`, as `paired` takes them: a ratio for each replicate."""
+    both = paired(table, ticket, dense, [measure])
+    return both[f"{measure}_of_dense"] / both[measure]
+
+
+def noise(table: pd.DataFrame, runtime: str, measure: str) -> float:
+    """How many times as long one of two networks that do the same work took, at most: the tickets as trained against
+    dense as trained, means over replicates. LEAST at least. table: with its ratios (`with_gains`)."""
+    tickets = of_form(table[table["round"] > 0], Form(AS_TRAINED, runtime))
+    faster = tickets[GAINS[measure]]
+    return max(LEAST, *(ratios.groupby(tickets["round"]).mean().max() for ratios in (faster, 1 / faster)))
 
 
 def apart(table: pd.DataFrame, ticket: tuple[int, Form], dense: tuple[int, Form], measure: str) -> str:
-    """ "faster" or "slower" where the ticket's quartiles and dense's do not meet in any replicate, else "". measure: a
-    latency, "latency_1_ms"."""
+    """ "faster" or "slower" where the ticket's quartiles and dense's do not meet in any replicate and the two are, on
+    average, further apart than networks that do the same work (`noise`), else "". measure: a latency."""
     low, high = (measure.replace("_ms", f"_{end}_ms") for end in ("low", "high"))
-    own, other = (
-        of_form(table[table["round"] == round], form).set_index("replicate")[[low, high]]
-        for round, form in (ticket, dense)
-    )
-    both = own.join(other.add_suffix("_of_dense"), how="inner").dropna()
+    both = paired(table, ticket, dense, [measure, low, high])
+    times = both[f"{measure}_of_dense"] / both[measure]
     if both.empty:
         return ""
     if (both[high] < both[f"{low}_of_dense"]).all():
-        return "faster"
-    return "slower" if (both[low] > both[f"{high}_of_dense"]).all() else ""
+        found = "faster"
+    elif (both[low] > both[f"{high}_of_dense"]).all():
+        found, times = "slower", 1 / times
+    else:
+        return ""
+    floor = max(noise(table, form.runtime, measure) for _, form in (ticket, dense))
+    return found if times.mean() > floor * (1 + 1e-9) else ""  # more than by rounding: one may be what the floor is of

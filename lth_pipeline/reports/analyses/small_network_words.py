@@ -10,6 +10,7 @@ from lth_pipeline.reports.analyses.section import About
 from lth_pipeline.reports.analyses.small_network_forms import (
     AS_TRAINED,
     EXACT,
+    GAINS,
     MEANINGS,
     RUNTIMES,
     Form,
@@ -21,6 +22,7 @@ from lth_pipeline.reports.analyses.small_network_forms import (
     forms_of,
     matching,
     of_form,
+    paired,
 )
 from lth_pipeline.reports.wording import digits, left, of_replicates
 
@@ -37,7 +39,7 @@ LITERATURE = (
 def headline(table: pd.DataFrame, about: About) -> str:
     """How small and how fast the sparsest round within the margin is against dense; what is slower."""
     margin = about.experiment.analysis.margin
-    n = of_replicates(table["replicate"].nunique())
+    n = of_replicates(table["replicate"].nunique())  # `comparable`, so each has dense, and not each every round
     rounds = accuracies(table)
     if not (table["round"] > 0).any():
         return f"Dense alone has been measured ({n}): {_alone(table, 0)}."
@@ -53,7 +55,8 @@ def headline(table: pd.DataFrame, about: About) -> str:
             f"{why} ({n}). The sparsest, of {left(last['density'])} of the weights and {100 * last['accuracy']:.1f} % "
             f"test accuracy: {_alone(table, int(last['round']))}."
         )
-    near = faithful(table, margin)
+    table = table[table["replicate"].isin(table.loc[table["round"] == round, "replicate"])]
+    n, near = of_replicates(table["replicate"].nunique()), faithful(table, margin)
     density = rounds.loc[rounds["round"] == round, "density"].iloc[0]
     times = [said for measure in LATENCIES if (said := _faster(near, round, measure))]
     found = [
@@ -63,6 +66,13 @@ def headline(table: pd.DataFrame, about: About) -> str:
         slower(table, round),
     ]
     return " ".join(filter(None, found))
+
+
+def uneven(table: pd.DataFrame) -> list[str]:
+    """A sentence on rounds that not all replicates have; none where all have all."""
+    counts, n = table.groupby("round")["replicate"].nunique(), table["replicate"].nunique()
+    fewer = [f"round {round} in {count}" for round, count in counts[counts < n].items()]
+    return [f"Not measured in all of {n} replicates: {', '.join(fewer)}."] if fewer else []
 
 
 def size_of(count: float) -> str:
@@ -83,18 +93,19 @@ def time_of(milliseconds: float) -> str:
 
 
 def times_of(ratios: pd.Series) -> str:
-    """ "3.4 times (3.2 to 3.6)": mean, least and greatest replicate, where these differ by more than a per cent."""
-    count = 3 if ratios.mean() < 2 else 2
+    """ "3.4 times (3.2 to 3.6)", "1.002 times": mean, least and greatest replicate, where these differ by more than a
+    per cent."""
+    count = 4 if ratios.mean() < 1.01 else 3 if ratios.mean() < 2 else 2
     mean, low, high = (digits(each, count) for each in (ratios.mean(), ratios.min(), ratios.max()))
     spread = f" ({low} to {high})" if low != high and ratios.max() > 1.01 * ratios.min() else ""
     return f"{mean} times{spread}"
 
 
 def slower(table: pd.DataFrame, round: int) -> str:
-    """Which forms of a round are slower than dense as trained in the same runtime, beyond the quartiles of both, in
-    every replicate; "" where none is. In a sentence of its own."""
+    """Which forms of a round are slower than dense as trained in the same runtime (`apart`); "" where none is. In a
+    sentence of its own."""
     said = []
-    for form in forms_of(table[table["round"] == round]):
+    for form in _changed(table[table["round"] == round]):
         dense, own = (0, Form(AS_TRAINED, form.runtime)), (round, form)
         took = [
             f"{what} {times_of(1 / against(table, own, dense, measure))} as long"
@@ -107,42 +118,63 @@ def slower(table: pd.DataFrame, round: int) -> str:
 
 
 def slower_anywhere(table: pd.DataFrame) -> str:
-    """As `slower`, over all rounds of the ticket: in how many, and where most."""
-    rounds = sorted(table.loc[table["round"] > 0, "round"].unique())
-    density = table.groupby("round")["density"].mean()
+    """As `slower`, over all rounds of the ticket: in how many, and where most. table: with its ratios."""
+    density, n = table.groupby("round")["density"].mean(), table["replicate"].nunique()
     said = []
-    for form in forms_of(table):
-        dense = (0, Form(AS_TRAINED, form.runtime))
+    for form in _changed(table):
+        own, dense = of_form(table[table["round"] > 0], form), (0, Form(AS_TRAINED, form.runtime))
         for measure, what in LATENCIES.items():
-            there = [round for round in rounds if apart(table, (round, form), dense, measure) == "slower"]
-            ratios = {round: 1 / against(table, (round, form), dense, measure) for round in there}
-            if ratios:
-                most = max(ratios, key=lambda round: ratios[round].mean())
+            longer = 1 / own.set_index("round")[GAINS[measure]].dropna()
+            rounds = sorted(set(longer.index))
+            slow = [round for round in rounds if apart(table, (round, form), dense, measure) == "slower"]
+            if slow:
+                most = max(slow, key=lambda round: longer[[round]].mean())
+                ratios = longer[[most]]
+                of_fewer = f"; {of_replicates(len(ratios))}" if len(ratios) < n else ""
                 said.append(
-                    f"{form.title}, {what}: in {len(ratios)} of {len(rounds)} rounds, at most {times_of(ratios[most])} "
-                    f"as long (at {left(density[most])} of the weights)"
+                    f"{form.title}, {what}: in {len(slow)} of {len(rounds)} rounds, at most {times_of(ratios)} as long "
+                    f"(at {left(density[most])} of the weights{of_fewer})"
                 )
     if not said:
         return ""
     return (
-        "Not every form is faster. Slower than dense as trained in the same runtime, beyond the quartiles of both and "
-        f"in every replicate: {'; '.join(said)}."
+        "Not every form is faster. Slower than dense as trained in the same runtime, beyond the quartiles of both in "
+        "every replicate, and by more than the tickets as trained, which compute what it computes, differ from it: "
+        f"{'; '.join(said)}."
     )
 
 
-def paragraphs(table: pd.DataFrame, machine: pd.DataFrame) -> list[str]:
+def paragraphs(table: pd.DataFrame, everything: pd.DataFrame, machine: pd.DataFrame) -> list[str]:
+    """table: what is `comparable` of `everything`, with its ratios."""
     there = [form for form in MEANINGS if (table["form"] == form).any()]
     runtimes = [title for runtime, (title, _) in RUNTIMES.items() if (table["runtime"] == runtime).any()]
     left_out = machine["left_out"].dropna().unique() if "left_out" in machine else []
     slow = slower_anywhere(table)
     return [
         *([slow] if slow else []),
+        *_who(table, everything),
         f"Forms. {'. '.join(MEANINGS[form][:1].upper() + MEANINGS[form][1:] for form in there)}. Measured in "
         f"{' and in '.join(runtimes)}.{''.join(f' {said[:1].upper()}{said[1:]}.' for said in left_out)}",
-        *_same_answers(table),
+        *_same_answers(everything),
         _how(machine),
         LITERATURE,
     ]
+
+
+def _changed(table: pd.DataFrame) -> list[Form]:
+    """Without the networks as trained: these do dense's work, and differ from it by chance alone."""
+    return [form for form in forms_of(table) if form.form != AS_TRAINED]
+
+
+def _who(table: pd.DataFrame, everything: pd.DataFrame) -> list[str]:
+    """A paragraph on what was not measured in every replicate; none where all was."""
+    gone = sorted(set(everything["replicate"]) - set(table["replicate"]))
+    said = uneven(table)
+    if gone:
+        replicates = f"{'replicates' if len(gone) > 1 else 'replicate'} {', '.join(map(str, gone))}"
+        why = "for want of a dense network or of a ticket"
+        said.insert(0, f"Left out of comparisons, pictures and tables, {why}: {replicates}.")
+    return [" ".join([*said, "Every ratio is over the replicates that have both networks."])] if said else []
 
 
 def _alone(table: pd.DataFrame, round: int) -> str:
@@ -166,8 +198,17 @@ def _smaller(table: pd.DataFrame, round: int) -> str:
     if dense.form == AS_TRAINED:
         parts.popitem()
     ratios = {name: against(table, (round, own), (0, form), "bytes") for name, form in parts.items()}
-    told = [f"{times_of(ratio)} less than {name}" for name, ratio in ratios.items() if len(ratio)]
-    return f" takes {size_of(_mean(table, round, own, 'bytes'))} on disk ({own.form}), {' and '.join(told)}"
+    told = [_as_large(ratio, name) for name, ratio in ratios.items() if len(ratio)]
+    return f" is {size_of(_mean(table, round, own, 'bytes'))} on disk ({own.form}), {' and '.join(told)}"
+
+
+def _as_large(ratios: pd.Series, name: str) -> str:
+    """ratios: how many times smaller than `name`. What differs by less than half a thousandth is as large."""
+    if (ratios - 1).abs().max() < 5e-4:
+        return f"as large as {name}"
+    if ratios.mean() > 1:
+        return f"{times_of(ratios)} smaller than {name}"
+    return f"{times_of(1 / ratios)} as large as {name}"
 
 
 def _faster(table: pd.DataFrame, round: int, measure: str) -> str:
@@ -182,7 +223,8 @@ def _faster(table: pd.DataFrame, round: int, measure: str) -> str:
         "slower": f"takes {times_of(1 / ratios)} as long as dense for {what}",
         "": f"answers {what} as fast as dense, as far as could be measured",
     }[sure]
-    took, of_dense = time_of(_mean(table, round, own, measure)), time_of(_mean(table, 0, dense, measure))
+    both = paired(*pair[:3], [measure]).mean()
+    took, of_dense = (time_of(both[column]) for column in (measure, f"{measure}_of_dense"))
     if own == dense:
         return f"{said} ({took} and {of_dense}, both {_in(own)})"
     return f"{said} ({took} {_in(own)}; dense {of_dense} {_in(dense)})"

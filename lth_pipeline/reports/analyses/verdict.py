@@ -141,8 +141,10 @@ def _winning(said: dict[str, Any], measure: str) -> str:
 def _not_rewound(said: dict[str, Any]) -> str:
     rounds, trained = said["rounds"], said["not_rewound"]
     which = "Tickets" if trained == rounds else f"In {trained} of {rounds} rounds tickets"
+    mode = said["rewind_mode"]
+    setting = "ticket_from.weights: trained" if mode == "trained" else f"rewind.mode {mode}"
     return (
-        f"{which} are not rewound (rewind.mode {said['rewind_mode']}): such a ticket goes on from trained weights, is "
+        f"{which} are not rewound ({setting}): such a ticket goes on from trained weights, is "
         "no winning ticket in the paper's sense, and its early stop is not held against that of others."
     )
 

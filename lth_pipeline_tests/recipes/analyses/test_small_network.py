@@ -2,12 +2,16 @@
 
 import copy
 
+import numpy as np
 import pytest
 import torch
 
 from lth_pipeline.lottery.small import measure
+from lth_pipeline.lottery.small.onnx_file import session
 from lth_pipeline.recipes.analyses import small_network
 from lth_pipeline.recipes.analyses.analysis import Subject, joined, make
+from lth_pipeline.recipes.exported import Form, content_of
+from lth_pipeline.recipes.small import ticket_of
 from lth_pipeline_tests.recipes.making import card, load, workshop_in
 
 TORCH = ["as trained", "compact", "sparse"]
@@ -153,6 +157,35 @@ def test_where_there_is_no_gpu_for_two_of_four_it_is_said(plain):
     found = found_of(asked(plain, rounds=(1,), semi_structured=True))
     assert "2:4" not in {row["form"] for row in found.tables["forms"]}
     assert "compute capability 8.0" in small_network.checks(found, plain.experiment)[0].why
+
+
+def test_two_of_four_is_measured_once_there_is_a_gpu_for_it(plain, monkeypatch):
+    """What a machine without one has measured does not stand for it, nor is anything lost on such a machine."""
+    wanted, store = asked(plain, rounds=(1,), semi_structured=True), plain.workshop.store
+    without, full = (part_where(wanted, can, monkeypatch) for can in (False, True))
+    assert full.recipe.id != without.recipe.id
+    monkeypatch.setattr(type(store), "find", lambda store, recipe: recipe == full.recipe.id)
+    assert part_where(wanted, False, monkeypatch).recipe.id == full.recipe.id
+
+
+def part_where(subject: Subject, two_four: bool, monkeypatch):
+    """What is measured of the first replicate on a machine with, or without, a GPU for 2:4."""
+    monkeypatch.setattr(small_network, "_multiplies_two_four", lambda subject: two_four)
+    return small_network.parts(subject)[0]
+
+
+def test_an_image_is_asked_alone_of_eight_bits(plain):
+    """So that its answers do not depend on which others are asked in one call."""
+    pytest.importorskip("onnxruntime")
+    ticket = ticket_of(plain.workshop, plain.chains[0], 2)
+    row = next(
+        row
+        for row in found_of(plain).tables["forms"]
+        if (row["replicate"], row["round"], row["form"]) == (0, 2, "int8")
+    )
+    running = session(content_of(ticket, Form(".onnx", int8=True)))
+    alone = [running.run(["logits"], {"image": image[None].numpy()})[0] for image in ticket.data.test.images]
+    assert row["max_difference"] == pytest.approx(abs(np.concatenate(alone) - ticket.logits).max(), abs=0)
 
 
 def test_a_form_that_says_something_else_is_named(plain):

@@ -163,3 +163,15 @@ def test_of_trainings_in_a_store(tmp_path):
     assert done.computed and not make(workshop, parts(subject)[0]).computed
     assert make(workshop, part, fresh=True).record["version"] == done.record["version"]
     assert {row["n"] for row in done.found.tables["arms"]} == {2}
+
+
+def test_a_ticket_that_is_fine_tuned_is_none_that_was_rewound(tmp_path):
+    taken = {"experiment": "one", "round": 1, "weights": "trained"}
+    cards = load(tmp_path / "cards", one=card(), two=card(ticket_from=taken, seed=1))
+    workshop = workshop_in(tmp_path / "store")
+    chain = workshop.chain(cards, "two", 0)
+    for round in range(3):
+        workshop.make(chain, chain.main(round))
+    (part,) = parts(Subject(workshop, [chain]))
+    assert part.settings["modes"] == ["weights", "trained", "trained"]
+    assert summary(part.compute())["not_rewound"] == 2

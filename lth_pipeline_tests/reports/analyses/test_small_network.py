@@ -25,12 +25,28 @@ def test_the_headline_names_the_sparsest_within_the_margin_and_holds_the_best_fo
     assert "0.5 percentage points below dense's; n = 1 replicate; not the verdict's rule)" in said
     # 1,066 kB × (0.01 + 1.5 × 0.55⁷) against 1,066 kB, and against 0.26 of it
     assert (
-        "takes 35.0 kB on disk (sparse), 30 times less than dense as trained and 7.9 times less than dense's " in said
+        "is 35.0 kB on disk (sparse), 30 times smaller than dense as trained and 7.9 times smaller than dense's "
+        in said
     )
     # ONNX Runtime: 0.2 + 0.3 × 0.55⁷ against 0.5
     assert "it answers one image 2.4 times as fast as dense (9.21 µs compact in ONNX Runtime; dense 22.5 µs as" in said
     assert "64 images 2.3 times as fast as dense (158 µs compact in ONNX Runtime; dense 366 µs int8 in" in said
     assert "Slower" not in said
+
+
+@pytest.mark.parametrize(
+    ("size", "said"),
+    [
+        (1.0, "is 1.07 MB on disk (as trained), as large as dense as trained."),
+        (1.002, "is 1.07 MB on disk (as trained), 1.002 times as large as dense as trained."),
+        (1.3, "is 1.39 MB on disk (as trained), 1.30 times as large as dense as trained."),
+        (0.998, "is 1.06 MB on disk (as trained), 1.002 times smaller than dense as trained."),
+    ],
+)
+def test_a_file_that_is_no_smaller_is_called_as_large_or_larger(size, said):
+    forms = {("as trained", "torch"): (lambda density: 1.0 if density == 1 else size, lambda d: 1.0, lambda d: 1.0)}
+    told = section_of(tables(forms=forms)).headline
+    assert said in told and "times less" not in told
 
 
 def test_what_is_slower_in_any_round_is_the_first_paragraph():
@@ -55,6 +71,71 @@ def test_a_time_within_the_spread_of_denses_is_called_no_difference():
     nearly = {form: (size, lambda d: 0.99, lambda d: 0.99) for form, (size, *_) in TORCH.items()}
     said = section_of(tables(forms=nearly)).headline
     assert "answers one image as fast as dense, as far as could be measured" in said and "Slower" not in said
+
+
+def slowed(found: dict[str, pd.DataFrame], rows: pd.Series, times: float) -> None:
+    latencies = [name for name in found["forms"].columns if name.startswith("latency_1_")]
+    found["forms"].loc[rows, latencies] *= times
+
+
+def test_the_dense_network_as_trained_is_not_called_slower_than_itself_with_zeros():
+    found = tables(forms={form: FORMS[form] for form in FORMS if form[0] == "as trained"})
+    slowed(found, found["forms"]["round"] > 5, 1.2)
+    section = section_of(found)
+    assert section.text[0].startswith("Forms.") and "Slower" not in section.headline
+    assert "answers one image as fast as dense, as far as could be measured" in section.headline
+
+
+@pytest.mark.parametrize(
+    ("compact", "as_trained", "slower"), [(1.1, 1.0, True), (1.015, 1.0, False), (1.1, 1.15, False)]
+)
+def test_slower_is_by_more_than_two_per_cent_and_than_networks_that_compute_the_same(compact, as_trained, slower):
+    found = tables(forms={form: (*FORMS[form][:1], lambda d: 1.0, lambda d: 1.0) for form in list(TORCH)[:2]})
+    forms = found["forms"]
+    for end in ("low", "high"):  # of a quiet machine: quartiles alone would tell everything apart
+        forms[f"latency_1_{end}_ms"] = forms["latency_1_ms"]
+    slowed(found, (forms["form"] == "compact") & (forms["round"] > 0), compact)
+    slowed(found, (forms["form"] == "as trained") & (forms["round"] == 3), as_trained)
+    section = section_of(found)
+    assert section.text[0].startswith("Not every form is faster.") == slower
+    assert ("compact, PyTorch: one image 1.10 times as long." in section.headline) == slower
+
+
+def test_only_replicates_that_have_dense_and_the_ticket_are_compared():
+    found, alone = tables(), section_of(tables(replicates=[0]))
+    forms = found["forms"]
+    others = forms["replicate"] > 0  # nothing of them may be seen
+    forms.loc[others, ["accuracy", "latency_1_ms", "latency_64_ms"]] *= 0.9
+    found["forms"] = forms[(forms["round"] > 0) | (forms["replicate"] == 0)]
+    section = section_of(found)
+    assert section.headline == alone.headline and "n = 1 replicate;" in section.headline
+    assert section.shown[:2] == alone.shown[:2]
+    for chart, of_one in zip(section.charts, alone.charts, strict=True):
+        assert " · n = 1 · " in chart.title and chart.panels == of_one.panels
+    assert "for want of a dense network or of a ticket: replicates 1, 2." in section.text[1]
+
+
+def test_a_round_that_not_every_replicate_has_is_held_against_dense_of_those_that_have_it():
+    found = tables(rounds=range(7))
+    forms = found["forms"]
+    slowed(found, forms["replicate"] == 0, 100)
+    forms.loc[forms["replicate"] == 0, "bytes"] *= 10
+    found["forms"] = forms[(forms["round"] < 6) | (forms["replicate"] > 0)]
+    section = section_of(found)
+    assert section.headline == section_of({"forms": forms[forms["replicate"] > 0]}).headline
+    assert "n = 2 replicates;" in section.headline and " is 54.9 kB on disk (sparse), 19 times" in section.headline
+    assert section.text[1].startswith("Not measured in all of 3 replicates: round 6 in 2.")
+    assert all("Not measured in all of 3 replicates: round 6 in 2." in chart.notes for chart in section.charts)
+
+
+def test_a_form_that_few_replicates_have_is_not_the_best():
+    found = tables()
+    forms = found["forms"]
+    forms.loc[forms["runtime"] == "onnxruntime", ["latency_1_ms", "latency_64_ms"]] /= 50
+    forms.loc[forms["runtime"] == "onnxruntime", "bytes"] //= 50
+    found["forms"] = forms[(forms["runtime"] == "torch") | (forms["replicate"] == 1)]
+    headline = section_of(found).headline
+    assert "n = 3 replicates" in headline and "ONNX Runtime" not in headline and "int8" not in headline
 
 
 def test_int8_is_no_best_form_where_it_costs_more_than_the_margin():

@@ -78,6 +78,7 @@ def known_errors() -> tuple[type[Exception], ...]:
     # only what has been imported can have been raised
     for module, name in (
         ("lth_pipeline.tracking.tracker", "TrackingError"),
+        ("lth_pipeline.lottery.small.errors", "ExportError"),
         ("lth_pipeline.orchestration.instance", "InstanceError"),
         ("lth_pipeline.orchestration.numbers", "OptionsError"),
     ):

@@ -35,6 +35,7 @@ def publish(card, round, replicate, alias, name) -> None:
     warm_up()  # before anything that is slow to import here
     from lth_pipeline.commands.after_run import failure
     from lth_pipeline.commands.before_run import check_places
+    from lth_pipeline.lottery.small.errors import needed
     from lth_pipeline.orchestration.instance import close_dead_runs, open_instance
     from lth_pipeline.orchestration.plan import Asked
     from lth_pipeline.orchestration.publish import JOB, NAME, published_in
@@ -43,6 +44,8 @@ def publish(card, round, replicate, alias, name) -> None:
     from lth_pipeline.tracking.registry import check_names
     from lth_pipeline.tracking.tracker import open_tracker
 
+    for package in ("onnx", "onnxruntime"):
+        needed(package)  # before a run is begun for nothing
     check_names(name or card, [alias] if alias else [])
     promotion.Asked(round, replicate, alias)  # raises now for an alias that may not be given
     shop = workshop(home)

@@ -166,7 +166,7 @@ def transfer_faults(experiment: Experiment, cards: Mapping[str, Experiment], dir
     if origin is None:
         return []
     if origin.registry and (said := _own_published(experiment, cards, dirs)):
-        expected = f"{said}: it would go on from itself, another with each run; take one that does not come of {experiment.name}"
+        expected = f"{said}: it would go on from itself; take one that does not come of {experiment.name}"
         return [Fault("ticket_from.registry", origin.registry, expected)]
     if not carried(source_layers(cards, origin, dirs), model_of(experiment, dirs).layers, origin.weights):
         if origin.registry:

@@ -99,10 +99,12 @@ def why_none(found: Found, rows: Rows) -> str:
     if first["lower_bound"] is None:
         return f"its densest ticket, of round {first['round']}, has {first['n']} of the {LEAST} replicates it takes"
     alone = [str(row["round"]) for row in judged if row["within_margin"]]
-    by_itself = f"; by itself round {', '.join(alone)} would, but a denser one does not" if alone else ""
+    by_itself = f"; taken alone round {', '.join(alone)} would match, but every denser one must, too" if alone else ""
+    margin = next(row["value"] for row in found.tables["summary"] if row["key"] == "margin")
     return (
-        f"no ticket is shown to match its dense network: in round {first['round']}, the densest, the lower bound of "
-        f"ticket minus dense is {100 * first['lower_bound']:+.2f} percentage points (n = {first['n']}){by_itself}"
+        f"no ticket is shown to match its dense network: in round {first['round']}, the densest, it may be worse by "
+        f"{-100 * first['lower_bound']:.2f} percentage points (95 % bound of dense minus ticket, n = {first['n']}), and "
+        f"the margin is {100 * margin:.2f}{by_itself}; more replicates tell more"
     )
 
 

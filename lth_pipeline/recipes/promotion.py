@@ -136,7 +136,8 @@ def _named(found: Found, rows: Rows, asked: Asked) -> list[Candidate] | str:
             return chosen.why
         round, why = chosen.round, f"the replicate by a person, the round by the rule: {chosen.why}"
     else:
-        round, why = asked.round, "named by a person"
+        round, why = asked.round, "the round by a person"
+        why += ", of that the replicate of least validation loss" if asked.replicate is None else ", and the replicate"
     there = [row["replicate"] for row in trained(rows, round)] if round else []
     if not there:
         rounds = sorted({row["round"] for row in rows if row["round"] and trained(rows, row["round"])})

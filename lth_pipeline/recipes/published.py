@@ -195,9 +195,10 @@ def _fault_of_tensors(parts: Mapping[str, Mapping[str, torch.Tensor]], facts: Ma
                 return f"its tensor {part}/{name} is {tensor.dtype}; it must be {dtype}"
             if part != "mask" and not bool(tensor.isfinite().all()):
                 return f"its tensor {part}/{name} is not finite everywhere"
-    if extra := sorted(mask.keys() - shapes.keys()):
-        return f"its tensor mask/{extra[0]} belongs to none of its layers"
-    if fault := _fault_of_norms({name: tensor.shape for name, tensor in rewound.items() if name not in wanted["rewound"]}, facts):
+    if unknown := sorted(mask.keys() - shapes.keys()):
+        return f"its tensor mask/{unknown[0]} belongs to none of its layers"
+    extra = {name: tuple(tensor.shape) for name, tensor in rewound.items() if name not in wanted["rewound"]}
+    if fault := _fault_of_norms(extra, facts):
         return fault
     if {name: tensor.shape for name, tensor in rewound.items()} != {n: t.shape for n, t in trained.items()}:
         return "the weights before and after its training are not those of one network"
@@ -214,7 +215,7 @@ def _fault_of_norms(extra: Mapping[str, tuple[int, ...]], facts: Mapping[str, An
     norms: dict[str, dict[str, tuple[int, ...]]] = {}
     for name, shape in extra.items():
         norm, _, kind = name.rpartition(".")
-        norms.setdefault(norm, {})[kind] = tuple(shape)
+        norms.setdefault(norm, {})[kind] = shape
     for norm, tensors in norms.items():
         if tensors.keys() != NORM or len(set(tensors.values())) > 1:
             return f"its tensors {norm}.… belong to none of its layers, and are no batch norm"

@@ -1,8 +1,8 @@
 """Tickets from the model registry: asked for where a run is planned, fetched once, kept in the cache.
 
 A run means one version: what an alias is, is asked once, where work is planned (`make_ready` gives the cards with the
-answer in them, `pinned`), and handed on from there by its number. The cache keeps versions by name and number, and of an
-alias a pointer alone, for whoever was handed none (registry_cache.py).
+answer in them, `pinned`), and handed on from there by its number. The cache keeps versions by name and number, and of
+an alias a pointer alone, for whoever was handed none (registry_cache.py).
 
 Only `prepare` asks the registry, and by functions that it is given: who looks up what is known reads the cache.
 """

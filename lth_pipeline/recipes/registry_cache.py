@@ -1,9 +1,9 @@
 """The folder `registry/` of the cache: published tickets, and what is known of them. All of it may be removed.
 
-    registry/<SHA-256 of the file>.safetensors   a ticket (published.py)
-    registry/version-<hash of NAME/VERSION>.json what a card's ladder and recipes need to know of a version; it is
-                                                 written once, and no alias that moves changes it
-    registry/means-<hash of NAME@ALIAS>.json     a pointer: which version that was when it was last asked for
+registry/<SHA-256 of the file>.safetensors   a ticket (published.py)
+registry/version-<hash of NAME/VERSION>.json what a card's ladder and recipes need to know of a version; it is
+                                             written once, and no alias that moves changes it
+registry/means-<hash of NAME@ALIAS>.json     a pointer: which version that was when it was last asked for
 """
 
 from __future__ import annotations

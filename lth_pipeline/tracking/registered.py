@@ -62,7 +62,7 @@ def fetch_file(tracker: Tracker, run_id: str, file: str, folder: Path) -> Path:
         )
     if (sizes[file] or 0) > MOST_BYTES:
         raise NotRegisteredError(
-            f"MLflow run {run_id}: its file {file!r} has {sizes[file]:,} bytes; more than {MOST_BYTES:,} are not fetched"
+            f"MLflow run {run_id}: its file {file!r} has {sizes[file]:,} bytes; at most {MOST_BYTES:,} are fetched"
         )
     return Path(tracker.client.download_artifacts(run_id, file, str(folder)))
 

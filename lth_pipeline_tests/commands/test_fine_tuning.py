@@ -102,9 +102,10 @@ def an_alias_that_moves_makes_it_stale(inside, client):
 
 def test_a_look_makes_no_registry(place):
     place.card("tuned", "based_on: digits\nticket_from: registry:lottery@best\n")
-    done = place.here("show", "tuned", check=False)
-    assert done.returncode and "there is no registry yet, " in done.stderr and "`lth publish` makes one" in done.stderr
-    assert not (place.folder / "mlflow" / "mlflow.db").exists()
+    path = place.folder / "new" / "mlflow.db"
+    done = place.here("show", "tuned", check=False, MLFLOW_TRACKING_URI=f"sqlite:///{path}")
+    assert done.returncode and f"there is no registry yet, {path} is not there; `lth publish` makes one" in done.stderr
+    assert not path.parent.exists()
 
 
 def test_what_the_registry_does_not_have_is_the_cards_error(inside, client):

@@ -21,7 +21,14 @@ def opened():
 
 
 def materialise(
-    definitions, instance: DagsterInstance, experiment: str, replicate: int, assets=None, run_config=None, job=None, tags=None
+    definitions,
+    instance: DagsterInstance,
+    experiment: str,
+    replicate: int,
+    assets=None,
+    run_config=None,
+    job=None,
+    tags=None,
 ):
     """Run `assets` (all of the card's job where left out) of one partition; gives Dagster's result."""
     return definitions.resolve_job_def(job or experiment).execute_in_process(

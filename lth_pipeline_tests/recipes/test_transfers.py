@@ -267,7 +267,7 @@ def test_a_bias_or_the_batch_norm_in_its_place_must_be_on_both_sides(one, other)
 @pytest.mark.parametrize("arms", [["ticket", "random_mask"], ["ticket"]])
 def test_another_mask_on_weights_that_were_pruned_before_is_remarked_on(tmp_path, arms):
     """Of a source that does not rewind, its weights are those of the round before, zero where that was pruned."""
-    source, taker = both(tmp_path, card(rewind={"mode": "fine_tuning"}), taking(arms=arms))
+    _, taker = both(tmp_path, card(rewind={"mode": "fine_tuning"}), taking(arms=arms))
     said = remarks(taker.workshop, [taker.chain])
     found = [each for each in said if "Random mask cannot be compared with the ticket: the weights of source" in each]
     assert len(found) == (len(arms) > 1)

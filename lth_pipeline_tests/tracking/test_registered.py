@@ -2,6 +2,7 @@
 
 import pytest
 
+from lth_pipeline.tracking import registered
 from lth_pipeline.tracking.patience import Away
 from lth_pipeline.tracking.registered import (
     NotRegisteredError,
@@ -33,10 +34,13 @@ def test_an_alias_and_a_number_name_a_version_and_its_file(tracker, tmp_path):
     assert resolve(tracker, "my tickets", "best").tags == {"lth.ticket_taken_by.mine": "yes"}
     tracker.client.delete_model_version("my tickets", "1")
     set_tag(tracker, by_alias, "lth.ticket_taken_by.mine", "of a version that is gone by now")
-    assert version_url(tracker.ui, "my tickets", "2") == "http://127.0.0.1:5000/#/models/my%20tickets/versions/2?workflowType=machine_learning"
+    assert (
+        version_url(tracker.ui, "my tickets", "2")
+        == "http://127.0.0.1:5000/#/models/my%20tickets/versions/2?workflowType=machine_learning"
+    )
 
 
-def test_what_is_not_there_is_told_with_what_is(tracker, tmp_path):
+def test_what_is_not_there_is_told_with_what_is(tracker, tmp_path, monkeypatch):
     with pytest.raises(NotRegisteredError, match=r"no model 'found' in the registry sqlite:.*; there are: none"):
         resolve(tracker, "found", "best")
     version = register(tracker.client, "found", b"a file", "best", "other.txt")
@@ -49,6 +53,9 @@ def test_what_is_not_there_is_told_with_what_is(tracker, tmp_path):
             resolve(tracker, *asked)
     with pytest.raises(NotRegisteredError, match=f"{version.run_id} has no file 'ticket.safetensors'.*: other.txt"):
         fetch_file(tracker, version.run_id, "ticket.safetensors", tmp_path)
+    monkeypatch.setattr(registered, "MOST_BYTES", 5)
+    with pytest.raises(NotRegisteredError, match="its file 'other.txt' has 6 bytes; at most 5 are fetched"):
+        fetch_file(tracker, version.run_id, "other.txt", tmp_path)
     tracker.client.create_model_version("found", "/tmp/anywhere")
     with pytest.raises(NotRegisteredError, match="version 2 of model 'found' names no run"):
         resolve(tracker, "found", version="2")

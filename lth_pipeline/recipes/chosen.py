@@ -103,7 +103,7 @@ def why_none(found: Found, rows: Rows) -> str:
     margin = next(row["value"] for row in found.tables["summary"] if row["key"] == "margin")
     return (
         f"no ticket is shown to match its dense network: in round {first['round']}, the densest, it may be worse by "
-        f"{-100 * first['lower_bound']:.2f} percentage points (95 % bound of dense minus ticket, n = {first['n']}), and "
+        f"{-100 * first['lower_bound']:.2f} percentage points (95 % bound, n = {first['n']}), and "
         f"the margin is {100 * margin:.2f}{by_itself}; more replicates tell more"
     )
 

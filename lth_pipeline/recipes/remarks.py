@@ -65,7 +65,8 @@ def followed(workshop: Workshop, chain: Chain) -> Followed | None:
 
 def remarks(workshop: Workshop, chains: Sequence[Chain]) -> list[str]:
     """Sentences that stand beside the results of `chains`, the replicates of one experiment."""
-    return [said for said in (taken_over(chains[0]), _cut(chains[0]), _settled(workshop, chains)) if said]
+    chain = chains[0]
+    return [said for said in (taken_over(chain), _cut(chain), _seen(chain), _settled(workshop, chains)) if said]
 
 
 def _cut(chain: Chain) -> str | None:
@@ -79,6 +80,27 @@ def _cut(chain: Chain) -> str | None:
     return (
         f"{' and '.join(moved).replace('_', ' ').capitalize()} cannot be compared with the ticket: the weights of "
         f"{origin.place} are zero where it was pruned before, and another mask leaves fewer of them than it says."
+    )
+
+
+def _seen(chain: Chain) -> str | None:
+    """That trained weights have learned from images that are held out here, where they may have."""
+    card = chain.owner(1)
+    origin = card.ticket_from
+    if not origin or origin.weights != "trained" or not chain.is_known():
+        return None
+    if origin.registry:
+        digest, same = registered(origin, chain.dirs).facts["data"]["digest"], False  # how it was split is not told
+    else:
+        source = chain.other(origin.experiment)
+        owner, digest = source.owner(origin.round), source.facts(origin.round).digest
+        same = (owner.seed, owner.data) == (card.seed, card.data)
+    if same or digest != chain.facts(1).digest:
+        return None
+    return (
+        f"The weights of {origin.place} were trained on images of the same data set: unless seed and data settings "
+        "were this card's, images that are held out for validation here were among them, and its early stop and "
+        "validation loss say little."
     )
 
 

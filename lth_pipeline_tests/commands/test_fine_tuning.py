@@ -54,6 +54,20 @@ def test_a_published_ticket_is_fine_tuned(inside, client):
     an_alias_that_moves_makes_it_stale(inside, client)
 
 
+def test_who_may_not_write_to_the_model_trains_all_the_same(inside, client, monkeypatch):
+    from mlflow.exceptions import MlflowException
+
+    def refused(*args):
+        raise MlflowException("Permission denied", error_code=7)
+
+    monkeypatch.setattr("lth_pipeline.tracking.registered.set_tag", refused)
+    with opened() as (definitions, instance):
+        assert materialise(definitions, instance, "tuned", 0, ASSETS).success
+    assert client.get_model_version("lottery", "1").tags == {}
+    experiment = client.get_experiment_by_name("tuned").experiment_id
+    assert client.search_runs([experiment], "tags.`lth.ticket_from` = 'registry:lottery@best (version 1)'")
+
+
 def both_sides_say_so(client):
     experiment = client.get_experiment_by_name("tuned").experiment_id
     (run,) = client.search_runs([experiment], "tags.`lth.arm` = 'ticket' and tags.`lth.kind` = 'round'")

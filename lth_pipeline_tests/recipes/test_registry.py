@@ -1,6 +1,5 @@
 """Tickets from the model registry as chains take them: a registry of bytes here, MLflow's in commands/."""
 
-import os
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -21,7 +20,7 @@ from lth_pipeline.recipes.errors import NotPublishedError, PublishedError, Regis
 from lth_pipeline.recipes.ladder import ladder
 from lth_pipeline.recipes.published import published_bytes
 from lth_pipeline.recipes.ready import make_ready
-from lth_pipeline.recipes.registry import Answer, Registry, pinned, versions_in
+from lth_pipeline.recipes.registry import Answer, Registry
 from lth_pipeline.recipes.remarks import taken_over
 from lth_pipeline.reports.analyses.cost_words import WHY, sentence
 from lth_pipeline_tests.recipes.invariants import it_is_laid_on
@@ -210,73 +209,6 @@ def test_who_need_not_ask_anew_goes_by_the_last_answer(bench):
     bench.publish(cards, 2)
     make_ready(cards, "taker", bench.dirs, registry=not_anew)
     assert same(bench.made(cards, "taker").mask(1), source.mask(1))
-
-
-def test_a_run_means_one_version_wherever_the_alias_goes(bench):
-    """Its replicates go by the version that was found when it was planned, whatever another asker has found since:
-    here, and where that version has yet to be fetched."""
-    cards = bench.cards(source=card(), taker=taking("trained"))
-    first = bench.publish(cards, 1)
-    planned = make_ready(cards, "taker", bench.dirs, registry=bench.shelf.registry)
-    versions = versions_in(planned.values())
-    assert versions == {REFERENCE: "1"}
-    one = bench.made(planned, "taker", 0)
-    second = bench.publish(cards, 2)
-    assert same(bench.ready(cards).mask(1), second.mask(2))  # another asks: the pointer moves
-    assert same(one.mask(1), first.mask(1)) and same(bench.made(planned, "taker", 1).mask(1), first.mask(1))
-    run = Workshop(Store(bench.folder / "store"), bench.dirs, device="cpu", versions=versions)
-    assert same(Made(run, run.chain(cards, "taker", 1)).mask(1), first.mask(1)), "a run's process, by its tag"
-    elsewhere = DataDirs(Path("data"), bench.folder / "elsewhere")
-    again = make_ready(pinned(cards, versions), "taker", elsewhere, registry=replace(bench.shelf.registry, anew=False))
-    chain = Workshop(Store(bench.folder / "store"), elsewhere, device="cpu").chain(again, "taker", 0)
-    assert chain.published_content(Step("published_mask")) == one.chain.published_content(Step("published_mask"))
-
-
-def test_a_chain_is_of_one_version_to_its_end(bench):
-    cards = bench.cards(source=card(), taker=taking())
-    first = bench.publish(cards, 1)
-    taker = bench.ready(cards)
-    bench.publish(cards, 2)
-    make_ready(cards, "taker", bench.dirs, registry=bench.shelf.registry)
-    assert same(taker.mask(1), first.mask(1))
-    assert "(version 1:" in taken_over(taker.chain) and "(version 2:" in taken_over(bench.made(cards, "taker").chain)
-
-
-@pytest.mark.parametrize("reference", [REFERENCE, "found/1"])
-def test_what_was_fetched_goes_on_where_the_registry_has_it_no_more(bench, reference):
-    cards = bench.cards(source=card(), taker=taking(reference=reference))
-    source = bench.publish(cards, 1)
-    bench.ready(cards)
-    bench.shelf.held.clear()
-    assert same(bench.ready(cards).mask(1), source.mask(1))
-    told = f"no such model; there are: found; registry:{REFERENCE} is taken to be version 1 still, which was fetched"
-    assert [said.startswith(told) for said in bench.shelf.warned] == ([] if reference == "found/1" else [True])
-
-
-def test_a_card_does_not_take_what_it_publishes(bench):
-    cards = bench.cards(source=card(), taker=taking("trained"))
-    bench.publish(cards, 2)
-    bench.ready(cards)
-    bench.publish(cards, 1, "taker")
-    where = "ticket_from.registry = 'found@best': version 2 is the ticket of taker, replicate 0, round 1: it would go"
-    with pytest.raises(CardError, match=where):
-        bench.ready(cards)
-
-
-def test_the_cache_forgets_what_nobody_means(bench):
-    cards = bench.cards(source=card(), taker=taking())
-    bench.publish(cards, 1)
-    bench.ready(cards)
-    folder = bench.folder / "cache" / "registry"
-    (folder / ".killed").mkdir()
-    for path in folder.iterdir():
-        os.utime(path, (1, 1))
-    bench.publish(cards, 2)
-    bench.ready(cards)
-    bench.publish(cards, 1)  # the bits of version 1 again
-    bench.ready(cards)
-    kinds = [path.name.split("-")[0] if path.suffix == ".json" else path.suffix for path in folder.iterdir()]
-    assert sorted(kinds) == [".safetensors", ".safetensors", "means", "version", "version"]
 
 
 def test_an_alias_that_moves_is_another_ticket(bench):

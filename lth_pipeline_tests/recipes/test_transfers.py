@@ -271,3 +271,11 @@ def test_another_mask_on_weights_that_were_pruned_before_is_remarked_on(tmp_path
     said = remarks(taker.workshop, [taker.chain])
     found = [each for each in said if "Random mask cannot be compared with the ticket: the weights of source" in each]
     assert len(found) == (len(arms) > 1)
+
+
+@pytest.mark.parametrize(("seed", "remarked"), [(1, False), (5, True)])
+def test_trained_weights_that_may_have_seen_what_is_held_out_are_remarked_on(tmp_path, seed, remarked):
+    """The card that takes them has seed 1, which the split of its data is drawn with."""
+    _, taker = both(tmp_path, card(seed=seed), taking(weights="trained"))
+    said = remarks(taker.workshop, [taker.chain])
+    assert any("were trained on images of the same data set" in each for each in said) is remarked

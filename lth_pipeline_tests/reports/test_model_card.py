@@ -45,7 +45,7 @@ def card(about=(), figures=(), file=(), more=()) -> str:
         "It has 10 of its 40 weights (25.0 %), and classifies 90.00 % of 100 test images correctly.",
         "Against the dense network of its replicate (92.00 %), on the same images: −2.00 percentage points (95 % "
         "interval −5.00 to +1.00, Agresti & Min; right where dense is wrong: 3, the other way round: 5).",
-        "- at early stop: −1.00 percentage points (mean, n = 5; 95 % bootstrap interval −2.00 to +0.50, which covers less",
+        "- at early stop: −1.00 percentage points (mean, n = 5; 95 % bootstrap interval −2.00 to +0.50, which covers",
         "- at the end of training: −1.00 percentage points (mean, n = 1)\n",
         "(a margin of 0.50 percentage points at early stop, every denser round too) a ticket of this round is not "
         "shown to match the dense network.",

@@ -54,7 +54,7 @@ def test_what_is_not_there_is_told_with_what_is(tracker, tmp_path, monkeypatch):
     with pytest.raises(NotRegisteredError, match=f"{version.run_id} has no file 'ticket.safetensors'.*: other.txt"):
         fetch_file(tracker, version.run_id, "ticket.safetensors", tmp_path)
     monkeypatch.setattr(registered, "MOST_BYTES", 5)
-    with pytest.raises(NotRegisteredError, match="its file 'other.txt' has 6 bytes; at most 5 are fetched"):
+    with pytest.raises(NotRegisteredError, match=r"its file 'other\.txt' has 6 bytes; at most 5 are fetched"):
         fetch_file(tracker, version.run_id, "other.txt", tmp_path)
     tracker.client.create_model_version("found", "/tmp/anywhere")
     with pytest.raises(NotRegisteredError, match="version 2 of model 'found' names no run"):

@@ -51,6 +51,7 @@ def versions(place: Place, name: str) -> dict[tuple, str]:
     return {(row["round"], row["arm"]): row["data_version"] for row in rows}
 
 
+@pytest.mark.servers  # half a minute
 def test_a_folder_its_archive_and_a_stream_of_it_are_one_experiment(place, data, furnished, tmp_path_factory):
     place.card("folder", CARD.format(path="colours"))
     first = place.lth("run", "folder")

@@ -195,6 +195,7 @@ def test_list_and_show_tell_of_the_sweep(place, inside):
         assert "no experiment 'sixx'. Did you mean six?" in CliRunner().invoke(lth, [command, "sixx"]).output
 
 
+@pytest.mark.servers  # half a minute
 def test_what_fails_is_told_and_the_others_are_compared(tmp_path):
     place = Place(tmp_path)
     one = CARD.replace("batch_size: 32,", "batch_size: 32, learning_rate: 0.01,")

@@ -156,6 +156,7 @@ def test_a_round_is_recomputed_from_dagsters_page(servers):
     assert entries["came from"] == "computed, again, with the same bits"
 
 
+@pytest.mark.servers  # half a minute
 def test_a_run_that_is_killed_goes_on_by_itself_and_from_its_page(servers, tmp_path):
     """Killed in the middle of a training, Dagster's daemon begins it again; where that is not wanted, a person does."""
     place, dagster, _ = servers

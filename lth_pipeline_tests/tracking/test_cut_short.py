@@ -73,6 +73,7 @@ def points(tracker, run_id: str) -> dict[int, float]:
     return {point.step: point.value for point in history}
 
 
+@pytest.mark.servers  # half a minute
 @pytest.mark.parametrize("before", [None, "other"], ids=["first time", "in the place of an older one"])
 def test_a_training_is_logged_whole_whenever_it_was_cut_short(tracker, monkeypatch, before):
     """before: an older run of the round, of other settings, whose place the new one takes."""

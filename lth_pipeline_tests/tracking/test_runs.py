@@ -50,6 +50,7 @@ def test_a_row_of_results_never_names_a_run_of_other_settings(inside, client):
         assert run.metrics["test_accuracy_at_end"] == row.test_accuracy_at_end
 
 
+@pytest.mark.servers  # half a minute
 def test_a_change_gives_one_new_series_an_arm_and_no_mixture(inside, client):
     run_all()
     inside.card("small", CHANGED)

@@ -79,12 +79,13 @@ class Network(torch.nn.Module):
                     self.register_buffer(self._names[name], _laid_out(tensors[name]))
         last = {name: place for place, op in enumerate(program.ops) for name in op.reads}
         #: (operation, what runs it, {role: name of a buffer}, values that no later operation reads, whether it may
-        #: overwrite what it reads)
+        #: overwrite what it reads: not a view of something else)
         self._steps = []
+        views = {"image", *(op.gives for op in program.ops if op.kind == "flatten")}
         for place, op in enumerate(program.ops):
             spent = tuple({name for name in op.reads if last[name] == place})
             roles = {role: self._names[name] for role, name in op.tensors.items()}
-            self._steps.append((op, _RUNS[op.kind], roles, spent, bool(spent) and op.reads[0] != "image"))
+            self._steps.append((op, _RUNS[op.kind], roles, spent, bool(spent) and op.reads[0] not in views))
 
     def tensor(self, name: str) -> torch.Tensor:
         return getattr(self, self._names[name])
@@ -150,7 +151,7 @@ def _select(given, part, number, own):
 def _add(given, part, number, own):
     whole = [x for place, x in enumerate(given) if f"part{place}" not in part]
     if whole:
-        total = whole[0] if len(whole) == 1 else whole[0] + whole[1]
+        total = whole[0].clone() if len(whole) == 1 == len(given) else sum(whole[1:], whole[0])
     else:
         first = given[0]
         total = first.new_zeros((first.shape[0], number["channels"], *first.shape[2:]))

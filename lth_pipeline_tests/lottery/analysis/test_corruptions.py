@@ -82,7 +82,7 @@ def test_without_the_package_the_error_says_what_to_install(missing, monkeypatch
     monkeypatch.setitem(sys.modules, missing, None)  # cannot be imported
     assert not possible()
     monkeypatch.setitem(sys.modules, "imagecorruptions.corruptions", None)
-    with pytest.raises(CorruptionsError, match=r"pip install 'lth_pipeline\[robustness\]'.* libgl1"):
+    with pytest.raises(CorruptionsError, match=r"pip install --editable '\.\[robustness\]'.* libgl1"):
         corrupted(images(1, 8, 8), "snow", 1, seed=0)
 
 
